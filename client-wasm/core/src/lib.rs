@@ -1,0 +1,1 @@
+//! The client core as WASM.

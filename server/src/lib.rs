@@ -1,0 +1,2 @@
+//! Typed realtime for Rust backends.
+pub mod ws;

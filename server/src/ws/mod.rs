@@ -1,0 +1,1 @@
+//! The WebSocket protocol: strict handshake and pure codec.
