@@ -1,1 +1,184 @@
-//! (being written)
+//! Names: [`Topic`] and [`Pattern`], parsed once where they enter, so that nothing behind them checks again.
+//!
+//! docs/wire.md sections 1 and 2 are the rules; `vectors/names.json` holds the cases that Rust and TypeScript both pass.
+
+mod pattern;
+
+use alloc::{string::String, sync::Arc};
+use core::{borrow::Borrow, fmt, ops::Deref, str::FromStr};
+
+pub use pattern::{FillError, Params, Pattern, PatternError, Segment};
+
+/// The longest name in bytes of UTF-8: it fits a length of one byte, and a broker's key.
+pub const MAX_BYTES: usize = 255;
+
+/// The name of a topic or an untyped message: 1 to 255 bytes without control characters that do not begin with `$`.
+///
+/// Cheap to clone.
+///
+/// ```
+/// use tidewire_protocol::name::{Topic, TopicError};
+/// let topic = Topic::parse("chat:general")?;
+/// assert_eq!(&*topic, "chat:general");
+/// assert_eq!(Topic::parse("$hello"), Err(TopicError::Reserved));
+/// # Ok::<(), TopicError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Arc<str>);
+
+/// Why a text is not the name of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// The name is empty.
+    #[error("a name must not be empty")]
+    Empty,
+    /// The name begins with `$`, which the protocol keeps for itself.
+    #[error("names that begin with `$` are reserved")]
+    Reserved,
+    /// The name has more than [`MAX_BYTES`] bytes.
+    #[error("a name must not be longer than 255 bytes")]
+    TooLong,
+    /// The name has a control character (Unicode category Cc).
+    #[error("a name must not have control characters")]
+    ControlCharacter,
+}
+
+impl Topic {
+    /// Takes a name that a peer or the application gave.
+    ///
+    /// # Errors
+    /// The first of [`TopicError`]'s variants that applies, in their order.
+    pub fn parse(name: &str) -> Result<Self, TopicError> {
+        match check(name) {
+            Ok(()) => Ok(Self(name.into())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The rules that topics and the literal parts of patterns share; constant, so that a schema's patterns are checked by
+/// the compiler.
+const fn check(name: &str) -> Result<(), TopicError> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() {
+        return Err(TopicError::Empty);
+    }
+    if bytes[0] == b'$' {
+        return Err(TopicError::Reserved);
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(TopicError::TooLong);
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        // Category Cc is U+0000..U+001F, U+007F and U+0080..U+009F; the last are C2 80 to C2 9F in UTF-8.
+        if bytes[at] < 0x20 || bytes[at] == 0x7f || (bytes[at] == 0xc2 && bytes[at + 1] < 0xa0) {
+            return Err(TopicError::ControlCharacter);
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+impl Deref for Topic {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Topic {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.0, f)
+    }
+}
+
+impl FromStr for Topic {
+    type Err = TopicError;
+
+    fn from_str(name: &str) -> Result<Self, TopicError> {
+        Self::parse(name)
+    }
+}
+
+impl TryFrom<&str> for Topic {
+    type Error = TopicError;
+
+    fn try_from(name: &str) -> Result<Self, TopicError> {
+        Self::parse(name)
+    }
+}
+
+impl TryFrom<String> for Topic {
+    type Error = TopicError;
+
+    fn try_from(name: String) -> Result<Self, TopicError> {
+        Self::parse(&name)
+    }
+}
+
+impl TryFrom<&String> for Topic {
+    type Error = TopicError;
+
+    fn try_from(name: &String) -> Result<Self, TopicError> {
+        Self::parse(name)
+    }
+}
+
+#[cfg(feature = "json")]
+mod json {
+    use super::{Topic, fmt};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    impl Serialize for Topic {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Topic {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Name;
+
+            impl de::Visitor<'_> for Name {
+                type Value = Topic;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("the name of a topic")
+                }
+
+                fn visit_str<E: de::Error>(self, name: &str) -> Result<Topic, E> {
+                    Topic::parse(name).map_err(E::custom)
+                }
+            }
+
+            deserializer.deserialize_str(Name)
+        }
+    }
+}
