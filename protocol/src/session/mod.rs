@@ -1,1 +1,254 @@
-//! (being written)
+//! The session core: the server side of one connection.
+//!
+//! It decides whether a connection is plain or full, when a frame's turn comes, when the socket may be read, when to ping and
+//! when to give up. The driver owns the socket, runs the hooks and keeps the frames that wait; it asks here what to do.
+//!
+//! Invariant: frames that may run a hook are taken one at a time in order of arrival; nothing else waits behind them.
+
+mod heartbeat;
+mod subscriptions;
+
+pub use heartbeat::Due;
+pub use subscriptions::{Owner, SubscribeError, Subscriptions};
+
+use heartbeat::Heartbeat;
+
+use crate::{Millis, code::ErrorCode};
+
+/// What a session is told about its limits of time and waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Nothing but a hello is taken until it has been answered.
+    pub hello_required: bool,
+    /// How long a required hello may take.
+    pub hello_timeout_ms: Millis,
+    /// A ping is sent after this long without a frame.
+    pub ping_ms: Millis,
+    /// The peer is dead this long after an unanswered ping.
+    pub pong_ms: Millis,
+    /// A hook that runs longer ends the session.
+    pub hook_timeout_ms: Millis,
+    /// A socket that takes no byte for this long ends the session.
+    pub write_timeout_ms: Millis,
+    /// Frames that may wait for their turn; beyond, the socket is not read.
+    pub backlog_frames: usize,
+    /// Bytes of frames that may wait for their turn.
+    pub backlog_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hello_required: false,
+            hello_timeout_ms: 10_000,
+            ping_ms: 25_000,
+            pong_ms: 10_000,
+            hook_timeout_ms: 30_000,
+            write_timeout_ms: 10_000,
+            backlog_frames: 64,
+            backlog_bytes: 256 * 1024,
+        }
+    }
+}
+
+/// How a connection talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// No frame has come yet.
+    Undecided,
+    /// `{topic, data}` only.
+    Plain,
+    /// After a hello.
+    Full,
+}
+
+/// What a frame is to the session, by its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `$hello`
+    Hello,
+    /// `$pong`
+    Pong,
+    /// A request that only full mode knows, such as `$subscribe`.
+    Request,
+    /// A reserved topic that this version does not know.
+    Reserved,
+    /// A publish or a message.
+    Other,
+}
+
+/// What to do with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Answer the hello; call [`Session::handle_welcomed`] when that is done.
+    Hello,
+    /// Its turn is now.
+    Take,
+    /// Keep it until [`Session::poll_backlog`] gives it its turn.
+    Wait,
+    /// It has done its work.
+    Ignore,
+    /// Answer with an error.
+    Refuse(ErrorCode),
+}
+
+/// One connection's server side.
+#[derive(Debug)]
+pub struct Session {
+    config: Config,
+    mode: Mode,
+    greeting: bool,
+    /// The hook that runs, by the time at which it must have ended.
+    hook: Option<Millis>,
+    hello_by: Option<Millis>,
+    write_by: Option<Millis>,
+    heartbeat: Heartbeat,
+    waiting_frames: usize,
+    waiting_bytes: usize,
+}
+
+impl Session {
+    /// A session whose socket has just opened.
+    #[must_use]
+    pub fn new(config: Config, now: Millis) -> Self {
+        Self {
+            mode: Mode::Undecided,
+            greeting: false,
+            hook: None,
+            hello_by: config.hello_required.then(|| now.saturating_add(config.hello_timeout_ms)),
+            write_by: None,
+            heartbeat: Heartbeat::new(config.ping_ms, config.pong_ms, now),
+            waiting_frames: 0,
+            waiting_bytes: 0,
+            config,
+        }
+    }
+
+    /// How the connection talks.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Anything came from the peer, a WebSocket pong or an unreadable message included.
+    pub fn handle_heard(&mut self, now: Millis) {
+        self.heartbeat.handle_heard(now);
+    }
+
+    /// A frame came that is `bytes` long.
+    pub fn handle_frame(&mut self, kind: Kind, bytes: usize, now: Millis) -> Verdict {
+        self.heartbeat.handle_heard(now);
+        match (self.mode, kind) {
+            (Mode::Undecided, Kind::Hello) => {
+                self.mode = Mode::Full;
+                self.greeting = true;
+                Verdict::Hello
+            }
+            (Mode::Undecided, _) if self.config.hello_required => {
+                Verdict::Refuse(ErrorCode::NOT_READY)
+            }
+            (Mode::Undecided, _) => {
+                self.mode = Mode::Plain;
+                self.handle_frame(kind, bytes, now)
+            }
+            (Mode::Full, Kind::Hello) => Verdict::Refuse(ErrorCode::NOT_READY),
+            (Mode::Full, Kind::Pong) => Verdict::Ignore,
+            (Mode::Full, Kind::Request | Kind::Other) | (Mode::Plain, Kind::Other) => {
+                self.queue(bytes)
+            }
+            (Mode::Full, Kind::Reserved) | (Mode::Plain, _) => {
+                Verdict::Refuse(ErrorCode::RESERVED_TOPIC)
+            }
+        }
+    }
+
+    fn queue(&mut self, bytes: usize) -> Verdict {
+        if !self.is_busy() && self.waiting_frames == 0 {
+            return Verdict::Take;
+        }
+        self.waiting_frames += 1;
+        self.waiting_bytes += bytes;
+        Verdict::Wait
+    }
+
+    fn is_busy(&self) -> bool {
+        self.greeting || self.hook.is_some()
+    }
+
+    /// The hello has been answered.
+    pub fn handle_welcomed(&mut self) {
+        self.greeting = false;
+        self.hello_by = None;
+    }
+
+    /// A hook has begun.
+    pub fn handle_hook_started(&mut self, now: Millis) {
+        self.hook = Some(now.saturating_add(self.config.hook_timeout_ms));
+    }
+
+    /// The hook has ended.
+    pub fn handle_hook_ended(&mut self) {
+        self.hook = None;
+    }
+
+    /// Whether the oldest waiting frame's turn is now.
+    #[must_use]
+    pub fn poll_backlog(&self) -> bool {
+        self.waiting_frames > 0 && !self.is_busy()
+    }
+
+    /// The oldest waiting frame, `bytes` long, was taken.
+    pub fn handle_taken(&mut self, bytes: usize, now: Millis) {
+        let paused = !self.may_read();
+        self.waiting_frames = self.waiting_frames.saturating_sub(1);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        if paused && self.may_read() {
+            // What the peer sent meanwhile was not read: its silence says nothing.
+            self.heartbeat.handle_heard(now);
+        }
+    }
+
+    /// Whether the socket may be read.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.waiting_frames < self.config.backlog_frames
+            && self.waiting_bytes < self.config.backlog_bytes
+    }
+
+    /// The socket takes no more bytes, while some wait.
+    pub fn handle_write_blocked(&mut self, now: Millis) {
+        self.write_by.get_or_insert(now.saturating_add(self.config.write_timeout_ms));
+    }
+
+    /// The socket took bytes.
+    pub fn handle_write_progress(&mut self) {
+        self.write_by = None;
+    }
+
+    /// The next time at which [`handle_timeout`](Self::handle_timeout) has something to say.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        let heartbeat = self.may_read().then(|| self.heartbeat.poll_timeout());
+        [self.hello_by, self.hook, self.write_by, heartbeat].into_iter().flatten().min()
+    }
+
+    /// What is due at `now`, if anything.
+    pub fn handle_timeout(&mut self, now: Millis) -> Option<Due> {
+        let is_due = |at: Option<Millis>| at.is_some_and(|at| at <= now);
+        if is_due(self.hello_by) {
+            return Some(Due::HelloTimeout);
+        }
+        if is_due(self.hook) {
+            return Some(Due::HookTimeout);
+        }
+        if is_due(self.write_by) {
+            return Some(Due::WriteTimeout);
+        }
+        if self.may_read() { self.heartbeat.handle_timeout(now) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

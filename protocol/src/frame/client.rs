@@ -1,0 +1,264 @@
+//! What a client sends: [`ClientFrame`] reads any of it, the `write_*` functions give the text of each.
+
+use alloc::{borrow::Cow, collections::BTreeMap, string::String};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Position, to_json};
+use crate::{MAX_INTEGER, code::ErrorCode, message::is_deeper_than};
+
+/// A frame from a client, borrowed from its text.
+#[derive(Clone, Debug)]
+pub struct ClientFrame<'a> {
+    /// What it is, by its topic.
+    pub kind: Kind,
+    /// The topic's name as sent, not yet checked.
+    pub topic: Cow<'a, str>,
+    /// The data as sent; `null` where there was none.
+    pub data: &'a RawValue,
+    /// The number under which the client wants an answer.
+    pub id: Option<u64>,
+}
+
+/// What a client's frame is; its topic alone decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `$hello`
+    Hello,
+    /// `$subscribe`
+    Subscribe,
+    /// `$unsubscribe`
+    Unsubscribe,
+    /// `$pong`
+    Pong,
+    /// A reserved topic that this version does not know.
+    Reserved,
+    /// Any other name: a publish or a message.
+    Other,
+}
+
+impl Kind {
+    /// The kind of a frame with this topic.
+    #[must_use]
+    pub fn of(topic: &str) -> Self {
+        match topic {
+            "$hello" => Self::Hello,
+            "$subscribe" => Self::Subscribe,
+            "$unsubscribe" => Self::Unsubscribe,
+            "$pong" => Self::Pong,
+            _ if topic.starts_with('$') => Self::Reserved,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A text that is no frame of a client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FrameError {
+    /// The code to answer with.
+    pub code: ErrorCode,
+    /// What is wrong, for people.
+    pub message: String,
+    /// The frame's `id`, where it could be read.
+    pub id: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default)]
+    id: Option<u64>,
+}
+
+impl<'a> ClientFrame<'a> {
+    /// Reads the text of one frame, in which values may nest `depth` deep.
+    ///
+    /// # Errors
+    /// [`ErrorCode::MALFORMED`] for what is no frame, [`ErrorCode::TOO_LARGE`] for deeper nesting.
+    pub fn parse(text: &'a str, depth: usize) -> Result<Self, FrameError> {
+        let malformed =
+            |message: String| FrameError { code: ErrorCode::MALFORMED, message, id: None };
+        // serde_json would also take an array for a struct.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(malformed("a frame is a JSON object".into()));
+        }
+        let fields: Fields<'a> = serde_json::from_str(text)
+            .map_err(|error| malformed(alloc::format!("not a frame: {error}")))?;
+        if fields.id.is_some_and(|id| id == 0 || id > MAX_INTEGER) {
+            return Err(malformed("`id` is an integer from 1 to 2^53 - 1".into()));
+        }
+        if is_deeper_than(text, depth) {
+            let message = alloc::format!("values nest deeper than {depth}");
+            return Err(FrameError { code: ErrorCode::TOO_LARGE, message, id: fields.id });
+        }
+        Ok(Self {
+            kind: Kind::of(&fields.topic),
+            topic: fields.topic,
+            data: fields.data.unwrap_or(RawValue::NULL),
+            id: fields.id,
+        })
+    }
+}
+
+/// The data of `$hello`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol's version, [`VERSION`](super::VERSION).
+    pub version: u32,
+    /// The client instance: 32 hex digits.
+    pub client: String,
+    /// For the application's `on_token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The structural hash of each schema entry the client was built with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schema: BTreeMap<String, String>,
+}
+
+impl Hello {
+    /// Whether `client` is 32 hex digits.
+    #[must_use]
+    pub fn has_valid_client(&self) -> bool {
+        self.client.len() == 32 && self.client.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+/// The data of `$subscribe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// The topic's name.
+    pub topic: String,
+    /// The position to go on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Position>,
+}
+
+/// The data of `$unsubscribe`, and of `subscribe` and `unsubscribe` in plain mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicOnly {
+    /// The topic's name.
+    pub topic: String,
+}
+
+#[derive(Serialize)]
+struct Frame<'a, T: Serialize + ?Sized> {
+    topic: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a T>,
+}
+
+/// The text of `$hello`.
+#[must_use]
+pub fn write_hello(id: u64, hello: &Hello) -> String {
+    to_json(&Frame { topic: "$hello", id: Some(id), data: Some(hello) })
+}
+
+/// The text of `$subscribe`.
+#[must_use]
+pub fn write_subscribe(id: u64, topic: &str, since: Option<Position>) -> String {
+    let data = Subscribe { topic: topic.into(), since };
+    to_json(&Frame { topic: "$subscribe", id: Some(id), data: Some(&data) })
+}
+
+/// The text of `$unsubscribe`.
+#[must_use]
+pub fn write_unsubscribe(id: u64, topic: &str) -> String {
+    to_json(&Frame {
+        topic: "$unsubscribe",
+        id: Some(id),
+        data: Some(&TopicOnly { topic: topic.into() }),
+    })
+}
+
+/// The text of `$pong`.
+#[must_use]
+pub fn write_pong() -> String {
+    to_json(&Frame::<()> { topic: "$pong", id: None, data: None })
+}
+
+/// The text of a publish (with `id`, to be acknowledged) or of a message (without).
+#[must_use]
+pub fn write_data(topic: &str, id: Option<u64>, data: &RawValue) -> String {
+    to_json(&Frame { topic, id, data: Some(data) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(Kind, &str, &str, Option<u64>), ErrorCode>) {
+        let got = ClientFrame::parse(text, 4);
+        let got = got.as_ref().map(|f| (f.kind, &*f.topic, f.data.get(), f.id)).map_err(|e| e.code);
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn reads_frames() {
+        check(r#"{"topic":"a"}"#, Ok((Kind::Other, "a", "null", None)));
+        check(
+            r#" {"data":{"x": 1},"topic":"a","id":7,"new":[]}"#,
+            Ok((Kind::Other, "a", r#"{"x": 1}"#, Some(7))),
+        );
+        check(r#"{"topic":"a","data":null,"id":null}"#, Ok((Kind::Other, "a", "null", None)));
+        check(r#"{"topic":"\u0024hello"}"#, Ok((Kind::Hello, "$hello", "null", None)));
+        check(r#"{"topic":"$cancel"}"#, Ok((Kind::Reserved, "$cancel", "null", None)));
+        check(r#"{"topic":"","data":1}"#, Ok((Kind::Other, "", "1", None)));
+    }
+
+    #[test]
+    fn refuses_what_is_no_frame() {
+        for text in [
+            "",
+            "{",
+            "null",
+            "[]",
+            r#"["a",null,null]"#,
+            r#"{"data":1}"#,
+            r#"{"topic":5}"#,
+            r#"{"topic":null}"#,
+            r#"{"topic":"a","topic":"b"}"#,
+            r#"{"topic":"a","id":0}"#,
+            r#"{"topic":"a","id":-1}"#,
+            r#"{"topic":"a","id":1.5}"#,
+            r#"{"topic":"a","id":"1"}"#,
+            r#"{"topic":"a","id":9007199254740992}"#,
+            r#"{"topic":"a"} x"#,
+            r#"{"topic":"a","data":}"#,
+            r#"{"topic":"\ud800"}"#,
+        ] {
+            check(text, Err(ErrorCode::MALFORMED));
+        }
+        check(r#"{"topic":"a","data":[[[[]]]]}"#, Err(ErrorCode::TOO_LARGE));
+        check(r#"{"topic":"a","x":[[[[]]]]}"#, Err(ErrorCode::TOO_LARGE));
+    }
+
+    #[test]
+    fn a_million_levels_cost_no_stack() {
+        let text = alloc::format!(
+            r#"{{"topic":"a","data":{}{}}}"#,
+            "[".repeat(1_000_000),
+            "]".repeat(1_000_000)
+        );
+        check(&text, Err(ErrorCode::TOO_LARGE));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let since = Position { epoch: "e".into(), offset: 4 };
+        let text = write_subscribe(2, "a\"b", Some(since.clone()));
+        let frame = ClientFrame::parse(&text, 128).unwrap();
+        assert_eq!((frame.kind, frame.id), (Kind::Subscribe, Some(2)));
+        let data: Subscribe = serde_json::from_str(frame.data.get()).unwrap();
+        assert_eq!(data, Subscribe { topic: "a\"b".into(), since: Some(since) });
+        assert_eq!(write_pong(), r#"{"topic":"$pong"}"#);
+        assert_eq!(write_data("t", None, RawValue::NULL), r#"{"topic":"t","data":null}"#);
+    }
+}

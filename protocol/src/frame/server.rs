@@ -1,0 +1,289 @@
+//! What a server sends: the text of each frame.
+//!
+//! [`tuple`](super::tuple) reads them. Events are written by hand, since one is written for every publish.
+
+use alloc::{collections::BTreeMap, format, string::String};
+use core::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Position, to_json};
+use crate::code::ErrorCode;
+
+/// The data of the server's `$hello`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol's version.
+    pub version: u32,
+    /// The session's id.
+    pub session: String,
+    /// The server pings after this long without a frame.
+    pub ping_ms: u64,
+    /// It gives up this long after a ping.
+    pub pong_ms: u64,
+    /// What the session may do.
+    pub limits: Limits,
+    /// A verdict for each schema entry that the client named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schema: BTreeMap<String, Match>,
+}
+
+/// The limits that a client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The largest message that the server reads.
+    pub message_bytes: u64,
+    /// How many topics a session may be subscribed to.
+    pub subscriptions: u64,
+}
+
+/// How a client's schema entry fits the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Match {
+    /// The hashes are equal.
+    Same,
+    /// One side knows that the other's hash still fits.
+    Compatible,
+    /// The entry is refused.
+    Incompatible,
+    /// The server has no such entry.
+    Unknown,
+}
+
+impl Match {
+    /// Whether requests for the entry are taken.
+    #[must_use]
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Same | Self::Compatible)
+    }
+}
+
+/// The data of a reply to `$subscribe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribed {
+    /// Where the subscription goes on from.
+    #[serde(flatten)]
+    pub position: Position,
+    /// The newest offset when the reply was made.
+    pub head: u64,
+    /// Whether nothing after `since` is missing; absent where `since` was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
+}
+
+/// Why a range of a topic's events is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum GapCause {
+    /// The client was too slow, and its subscription drops the oldest. Final.
+    Dropped,
+    /// Later events of the same key took their place. Final.
+    Conflated,
+    /// They are no longer known here: the client recovers the topic.
+    Lost,
+}
+
+/// A range of missing events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The offset before the first missing event.
+    pub after: u64,
+    /// The last missing offset.
+    pub to: u64,
+    /// Why.
+    pub cause: GapCause,
+}
+
+#[derive(Serialize)]
+struct Frame<'a, T: Serialize> {
+    topic: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    re: Option<u64>,
+    data: T,
+}
+
+/// The text of the answer to a hello.
+#[must_use]
+pub fn write_hello(re: Option<u64>, welcome: &Welcome) -> String {
+    to_json(&Frame { topic: "$hello", re, data: welcome })
+}
+
+/// The text of a `$reply`.
+#[must_use]
+pub fn write_reply(re: u64, data: &impl Serialize) -> String {
+    to_json(&Frame { topic: "$reply", re: Some(re), data })
+}
+
+/// The data of an error frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorData {
+    /// The code; see [`ErrorCode`].
+    pub code: u16,
+    /// The code's name.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What it is about, in an error that answers no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
+impl ErrorData {
+    /// The data for a code.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: Option<String>) -> Self {
+        Self { code: code.0, name: code.name().into(), message, topic: None }
+    }
+
+    /// The same, about a topic.
+    #[must_use]
+    pub fn about(mut self, topic: impl Into<String>) -> Self {
+        self.topic = Some(topic.into());
+        self
+    }
+}
+
+/// The text of an `$error`.
+#[must_use]
+pub fn write_error(re: Option<u64>, error: &ErrorData) -> String {
+    to_json(&Frame { topic: "$error", re, data: error })
+}
+
+/// The text of an error in plain mode.
+#[must_use]
+pub fn write_plain_error(error: &ErrorData) -> String {
+    to_json(&Frame { topic: "error", re: None, data: error })
+}
+
+/// The text of a `$gap`.
+#[must_use]
+pub fn write_gap(topic: &str, gap: Gap) -> String {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        topic: &'a str,
+        after: u64,
+        to: u64,
+        cause: GapCause,
+    }
+    let Gap { after, to, cause } = gap;
+    to_json(&Frame { topic: "$gap", re: None, data: Data { topic, after, to, cause } })
+}
+
+/// The text of `$ping`.
+pub const PING: &str = r#"{"topic":"$ping"}"#;
+
+/// The text of `$subscribed`.
+#[must_use]
+pub fn write_subscribed(topic: &str, position: &Position) -> String {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        topic: &'a str,
+        #[serde(flatten)]
+        position: &'a Position,
+    }
+    to_json(&Frame { topic: "$subscribed", re: None, data: Data { topic, position } })
+}
+
+/// The text of `$unsubscribed`.
+#[must_use]
+pub fn write_unsubscribed(topic: &str, code: ErrorCode) -> String {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        topic: &'a str,
+        code: u16,
+    }
+    to_json(&Frame { topic: "$unsubscribed", re: None, data: Data { topic, code: code.0 } })
+}
+
+/// The text of an event in full mode. `data` must be valid JSON.
+#[must_use]
+pub fn write_event(topic: &str, data: &str, offset: u64, prev: u64) -> String {
+    let mut text = plain_head(topic, data, 48);
+    let _ = write!(text, r#","offset":{offset},"prev":{prev}}}"#);
+    text
+}
+
+/// The text of a message, and of an event in plain mode. `data` must be valid JSON.
+#[must_use]
+pub fn write_message(topic: &str, data: &str) -> String {
+    let mut text = plain_head(topic, data, 1);
+    text.push('}');
+    text
+}
+
+fn plain_head(topic: &str, data: &str, room: usize) -> String {
+    let topic = to_json(&topic);
+    let mut text = String::with_capacity(topic.len() + data.len() + 18 + room);
+    let _ = write!(text, r#"{{"topic":{topic},"data":{data}"#);
+    text
+}
+
+/// The name of a subscriber's own topic in errors; kept short so that an error never echoes a megabyte back.
+#[must_use]
+pub fn shorten(name: &str) -> String {
+    const MOST: usize = 64;
+    if name.len() <= MOST {
+        return name.into();
+    }
+    let end = (0..=MOST).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &name[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: String, expected: &str) {
+        assert_eq!(text, expected);
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).expect("valid JSON");
+    }
+
+    #[test]
+    fn writes_frames() {
+        check(
+            write_event("a\"b", r#"{"x": 1}"#, 58, 57),
+            r#"{"topic":"a\"b","data":{"x": 1},"offset":58,"prev":57}"#,
+        );
+        check(write_message("a", "null"), r#"{"topic":"a","data":null}"#);
+        check(PING.into(), r#"{"topic":"$ping"}"#);
+        check(
+            write_gap("a", Gap { after: 1, to: 3, cause: GapCause::Lost }),
+            r#"{"topic":"$gap","data":{"topic":"a","after":1,"to":3,"cause":"lost"}}"#,
+        );
+        let position = Position { epoch: "e".into(), offset: 3 };
+        check(
+            write_reply(
+                2,
+                &Subscribed { position: position.clone(), head: 9, recovered: Some(true) },
+            ),
+            r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"recovered":true}}"#,
+        );
+        check(
+            write_subscribed("a", &position),
+            r#"{"topic":"$subscribed","data":{"topic":"a","epoch":"e","offset":3}}"#,
+        );
+        check(
+            write_unsubscribed("a", ErrorCode::FORBIDDEN),
+            r#"{"topic":"$unsubscribed","data":{"topic":"a","code":201}}"#,
+        );
+        check(
+            write_error(None, &ErrorData::new(ErrorCode::MALFORMED, None).about("x")),
+            r#"{"topic":"$error","data":{"code":100,"name":"malformed","topic":"x"}}"#,
+        );
+        check(
+            write_plain_error(&ErrorData::new(ErrorCode::FORBIDDEN, Some("no".into()))),
+            r#"{"topic":"error","data":{"code":201,"name":"forbidden","message":"no"}}"#,
+        );
+    }
+
+    #[test]
+    fn long_names_are_cut_at_a_character() {
+        let long = "é".repeat(100);
+        assert_eq!(shorten(&long), format!("{}…", "é".repeat(32)));
+        assert_eq!(shorten("short"), "short");
+    }
+}
