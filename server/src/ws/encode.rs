@@ -1,0 +1,116 @@
+//! Frames to be sent: the writing half of the codec.
+//!
+//! A frame is encoded once, into [`Bytes`] that any number of connections share. What a server
+//! sends is not masked, so its frame is the same for every client; [`masked`] makes a client's.
+//!
+//! ```
+//! use tidewire::ws::{Opcode, encode};
+//!
+//! assert_eq!(&encode::text("Hello")[..], b"\x81\x05Hello");
+//! // A payload made of parts, written straight behind the head without a copy:
+//! let frame = encode::write(Opcode::Text, 64, |payload| {
+//!     payload.extend_from_slice(b"{\"topic\":");
+//!     payload.extend_from_slice(b"\"chat\"}");
+//! });
+//! assert_eq!(&frame[..], b"\x81\x10{\"topic\":\"chat\"}");
+//! ```
+
+use bytes::Bytes;
+
+pub use super::head::HeadBytes;
+use super::{
+    close,
+    head::{MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode},
+    mask,
+};
+
+/// The longest head of a frame that is not masked.
+const MAX_PLAIN_HEAD: usize = MAX_HEAD - 4;
+
+/// The head of a server's frame with a payload of `payload_len` bytes.
+pub fn head(opcode: Opcode, payload_len: usize) -> HeadBytes {
+    HeadBytes::write(opcode, false, payload_len, None)
+}
+
+/// A text message.
+pub fn text(payload: &str) -> Bytes {
+    frame(Opcode::Text, payload.as_bytes())
+}
+
+/// A binary message.
+pub fn binary(payload: &[u8]) -> Bytes {
+    frame(Opcode::Binary, payload)
+}
+
+/// A ping. Of a payload over 125 bytes, the first 125.
+pub fn ping(payload: &[u8]) -> Bytes {
+    control(Opcode::Ping, payload)
+}
+
+/// A pong. Of a payload over 125 bytes, the first 125.
+pub fn pong(payload: &[u8]) -> Bytes {
+    control(Opcode::Pong, payload)
+}
+
+/// A close frame. Of a reason over 123 bytes, the characters that fit.
+pub fn close(code: u16, reason: &str) -> Bytes {
+    frame(Opcode::Close, &close_payload(code, reason))
+}
+
+/// A close frame that gives no code.
+pub fn close_without_code() -> Bytes {
+    frame(Opcode::Close, &[])
+}
+
+/// A server's frame. A text's payload has to be UTF-8, a control frame's at most 125 bytes.
+pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    let head = head(opcode, payload.len());
+    let mut frame = Vec::with_capacity(head.len() + payload.len());
+    frame.extend_from_slice(&head);
+    frame.extend_from_slice(payload);
+    frame.into()
+}
+
+/// A server's frame whose payload is written by `write` at the end of the buffer it is given, in
+/// which there is room for `capacity` bytes.
+pub fn write(opcode: Opcode, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    write_frame(opcode, capacity, |payload| {
+        write(payload);
+        false
+    })
+}
+
+/// [`write()`], where the closure says whether the payload it wrote is compressed.
+pub(super) fn write_frame(
+    opcode: Opcode,
+    capacity: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> bool,
+) -> Bytes {
+    let mut buffer = Vec::with_capacity(MAX_PLAIN_HEAD + capacity);
+    // The head's length depends on the payload's: it is written last, against the payload.
+    buffer.resize(MAX_PLAIN_HEAD, 0);
+    let compressed = write(&mut buffer);
+    let head = HeadBytes::write(opcode, compressed, buffer.len() - MAX_PLAIN_HEAD, None);
+    let start = MAX_PLAIN_HEAD - head.len();
+    buffer[start..MAX_PLAIN_HEAD].copy_from_slice(&head);
+    Bytes::from(buffer).slice(start..)
+}
+
+/// A client's frame, masked with `key`, which has to be new and random for every frame.
+pub fn masked(opcode: Opcode, payload: &[u8], key: [u8; 4]) -> Bytes {
+    let head = HeadBytes::write(opcode, false, payload.len(), Some(key));
+    let mut frame = Vec::with_capacity(head.len() + payload.len());
+    frame.extend_from_slice(&head);
+    frame.extend_from_slice(payload);
+    mask::apply(&mut frame[head.len()..], key, 0);
+    frame.into()
+}
+
+/// The payload of a close frame: a client has to mask it.
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes(), close::fitting(reason).as_bytes()].concat()
+}
+
+fn control(opcode: Opcode, payload: &[u8]) -> Bytes {
+    frame(opcode, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+}
