@@ -1,1 +1,202 @@
-//! (being written)
+//! The client core: one connection's client side.
+//!
+//! It decides when to connect and when to come back, what to subscribe and from where, what is a gap, what becomes of a
+//! publish, and when a server is dead. It sees the tuple of docs/wire.md section 6 and the time; payloads and names stay with
+//! the driver, which owns the socket, the timer and the tables that give names numbers.
+//!
+//! # Driving it
+//! After every call the driver polls until nothing comes and does what it is told, in order; then it sets its timer by
+//! [`Client::poll_timeout`]. An event only ever moves that moment away, so an early timer is harmless: [`Client::handle_timeout`]
+//! does what is due, which may be nothing. After [`Output::Shut`] and [`Output::Open`] it drops what an earlier socket still
+//! reports. It may be called from within the handling of an output.
+//!
+//! Topics and epochs are two sets of small numbers from 1 that the driver gives to names. A number that it has passed in
+//! belongs to its name until its release is polled.
+//!
+//! # Invariants
+//! - Within an epoch a topic's events are delivered in order and none twice; each hole is recovered or reported.
+//! - No server makes it allocate without bound or work without being sent something.
+
+mod connection;
+mod frame;
+mod numbers;
+mod output;
+mod request;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod time;
+mod topics;
+
+use alloc::collections::VecDeque;
+
+pub use frame::{Frame, Kind, Verdict};
+pub use output::{Cause, Continuity, Output, Position, State};
+
+use crate::{Millis, code::ErrorCode};
+use connection::Link;
+use numbers::{Epochs, Topics};
+use request::{Ask, Requests};
+use subscription::Phase;
+use time::{Backoff, Clock, NEVER};
+
+/// Requests that may be without an answer at one time; a server that answers none must not fill the client's memory.
+const MOST_OPEN_REQUESTS: usize = 65_536;
+
+/// How long a client waits and how much it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The limit of the first delay before a reconnect; it doubles with each failed try. 500 ms: a page whose server was
+    /// restarted is back within a second.
+    pub backoff_base_ms: Millis,
+    /// The highest limit of that delay. 20 s: what a person will wait for a page to come back.
+    pub backoff_cap_ms: Millis,
+    /// A connection that held this long starts the delays anew. 10 s.
+    pub stable_ms: Millis,
+    /// How long a socket may take to open. 10 s.
+    pub open_ms: Millis,
+    /// How long the answer to the hello may take. 10 s.
+    pub hello_ms: Millis,
+    /// How many publishes wait for a connection. 1,000.
+    pub waiting_publishes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backoff_base_ms: 500,
+            backoff_cap_ms: 20_000,
+            stable_ms: 10_000,
+            open_ms: 10_000,
+            hello_ms: 10_000,
+            waiting_publishes: 1_000,
+        }
+    }
+}
+
+/// The client side of one connection and of those that replace it.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    clock: Clock,
+    backoff: Backoff,
+    link: Link,
+    /// Tries to connect since a connection last held.
+    tries: u8,
+    opened_at: Millis,
+    /// When the client last came back at once because a close code said so.
+    returned_at: Option<Millis>,
+    /// When the server was last heard.
+    heard_at: Millis,
+    /// It is dead after this long without a frame.
+    silence_ms: Millis,
+    requests: Requests,
+    topics: Topics,
+    /// Not later than the first `retry_at` of a topic.
+    retry_at: Millis,
+    server_topics: usize,
+    epochs: Epochs,
+    outputs: VecDeque<Output>,
+    malformed: u32,
+}
+
+impl Client {
+    /// A client that is not connected. Clients with different seeds come back at different moments.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        let Config { backoff_base_ms: base_ms, backoff_cap_ms: cap_ms, .. } = config;
+        Self {
+            config,
+            clock: Clock::default(),
+            backoff: Backoff { base_ms, cap_ms, seed },
+            link: Link::Idle,
+            tries: 0,
+            opened_at: 0,
+            returned_at: None,
+            heard_at: 0,
+            silence_ms: 0,
+            requests: Requests::default(),
+            topics: Topics::default(),
+            retry_at: NEVER,
+            server_topics: 0,
+            epochs: Epochs::default(),
+            outputs: VecDeque::new(),
+            malformed: 0,
+        }
+    }
+
+    /// An event: kind 9. The hot path of [`handle_frame`](Self::handle_frame), which takes events too.
+    pub fn handle_event(&mut self, topic: u32, offset: u64, prev: u64, now: Millis) -> Verdict {
+        self.heard_at = self.clock.advance(now);
+        match self.topics.slot(topic) {
+            Some(s) if s.phase == Phase::Live && prev == s.offset && offset > prev => {
+                s.offset = offset;
+                Verdict::Deliver
+            }
+            Some(_) => self.odd_event(topic, offset, prev),
+            None => Verdict::Ignore,
+        }
+    }
+
+    /// A frame of the server.
+    pub fn handle_frame(&mut self, frame: Frame, now: Millis) -> Verdict {
+        if frame.kind == Kind::Event {
+            return self.handle_event(frame.topic, frame.offset, frame.prev, now);
+        }
+        self.heard_at = self.clock.advance(now);
+        let verdict = self.take(frame);
+        // The driver gave these names numbers for this frame; nothing may have come of them.
+        if self.epochs.drop_unused(frame.epoch) {
+            self.outputs.push_back(Output::ReleaseEpoch { epoch: frame.epoch });
+        }
+        if frame.kind == Kind::Subscribed && self.topics.find(frame.topic).is_none() {
+            self.end_topic(frame.topic);
+        }
+        verdict
+    }
+
+    /// Publishes; the driver keeps what, under the number that this gives, until it is acknowledged or rejected.
+    ///
+    /// It is sent at once where there is a connection, else it waits for one.
+    pub fn publish(&mut self, now: Millis) -> u32 {
+        self.clock.advance(now);
+        let refusal = match self.link {
+            Link::Connected { .. } if self.requests.open() < MOST_OPEN_REQUESTS => {
+                let id = self.requests.push(Ask::Publish);
+                self.outputs.push_back(Output::Publish { id });
+                return id;
+            }
+            Link::Connected { .. } => ErrorCode::LIMIT,
+            Link::Closed => ErrorCode::CLOSED,
+            Link::Stopped { .. } => ErrorCode::NOT_SENT,
+            _ if self.requests.waiting() < self.config.waiting_publishes => {
+                return self.requests.push(Ask::Waiting);
+            }
+            _ => ErrorCode::OFFLINE_QUEUE_FULL,
+        };
+        let id = self.requests.number();
+        self.outputs.push_back(Output::Rejected { id, code: refusal });
+        id
+    }
+
+    /// The next thing to do or to pass on.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            let output = self.outputs.pop_front()?;
+            let stands = match output {
+                Output::ReleaseTopic { topic } => self.topics.release(topic),
+                Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+                _ => true,
+            };
+            if stands {
+                return Some(output);
+            }
+        }
+    }
+
+    /// Whether [`poll_output`](Self::poll_output) may have something.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+}

@@ -1,0 +1,88 @@
+//! Requests that wait to be sent or for their answer, in order of their numbers.
+
+use alloc::collections::VecDeque;
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A publish that waits for a connection.
+    Waiting,
+    /// A publish that was sent.
+    Publish,
+    /// A `$subscribe` of this topic.
+    Subscribe(u32),
+    /// Its answer changes nothing.
+    Unsubscribe,
+}
+
+/// The table of requests. Numbers are given in order, so it stays sorted and answers in order cost no search.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    last: u32,
+    open: VecDeque<(u32, Ask)>,
+    waiting: usize,
+}
+
+impl Requests {
+    /// A number that no open request has. It wraps after four billion; 0 is none.
+    pub(super) fn number(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1).max(1);
+        self.last
+    }
+
+    pub(super) fn push(&mut self, ask: Ask) -> u32 {
+        let id = self.number();
+        self.waiting += usize::from(ask == Ask::Waiting);
+        self.open.push_back((id, ask));
+        id
+    }
+
+    /// How many publishes wait for a connection.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many requests are open.
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes the request that a frame answers.
+    pub(super) fn answer(&mut self, re: u64) -> Option<(u32, Ask)> {
+        let id = u32::try_from(re).ok()?;
+        // Counted from the oldest, so that the order holds where the numbers wrap.
+        let oldest = self.open.front()?.0;
+        let at =
+            self.open.binary_search_by_key(&id.wrapping_sub(oldest), |r| r.0.wrapping_sub(oldest));
+        let at = at.ok()?;
+        if self.open.get(at)?.1 == Ask::Waiting {
+            return None;
+        }
+        self.open.remove(at)
+    }
+
+    /// Marks every waiting publish as sent and gives its number, in order.
+    pub(super) fn send_waiting(&mut self, mut send: impl FnMut(u32)) {
+        self.waiting = 0;
+        for (id, ask) in &mut self.open {
+            if *ask == Ask::Waiting {
+                *ask = Ask::Publish;
+                send(*id);
+            }
+        }
+    }
+
+    /// Ends the requests of a lost connection, and with `all` also those that waited for one; `ended` hears of publishes.
+    pub(super) fn end(&mut self, all: bool, mut ended: impl FnMut(u32, Ask)) {
+        self.open.retain(|&(id, ask)| {
+            if ask == Ask::Waiting && !all {
+                return true;
+            }
+            if matches!(ask, Ask::Waiting | Ask::Publish) {
+                ended(id, ask);
+            }
+            false
+        });
+        self.waiting = self.open.len();
+    }
+}

@@ -1,0 +1,145 @@
+//! One topic as a client sees it: how far it has come, and what an event or a gap means for it.
+
+use super::{Frame, time::NEVER};
+use crate::Millis;
+
+/// How often a topic is recovered within [`RECOVERY_WINDOW_MS`] before a hole is taken for lost. A server whose history is
+/// sound needs one.
+const MOST_RECOVERIES: u8 = 5;
+const RECOVERY_WINDOW_MS: Millis = 30_000;
+
+/// Whether the server sends the topic's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It does not.
+    #[default]
+    Off,
+    /// A `$subscribe` is on its way: what comes before the answer belongs to an earlier subscription.
+    Asked,
+    /// It does, and they are delivered.
+    Live,
+    /// It does, but there is a hole: nothing is delivered until the topic is asked for again.
+    Stale,
+    /// Nobody subscribes; the number's release waits to be polled.
+    Gone,
+}
+
+/// What an event or a gap leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Deliver,
+    Drop,
+    /// Events are missing: subscribe again from the last seen.
+    Recover,
+    /// Events are missing and are given up: report them, then deliver.
+    GiveUp,
+}
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// Local subscriptions; equal ones share this one.
+    pub(super) count: u32,
+    /// The server subscribed of itself, so only it ends that.
+    pub(super) server: bool,
+    pub(super) phase: Phase,
+    /// The `$subscribe` on its way, 0 for none.
+    pub(super) request: u32,
+    /// 0 while no position is known.
+    pub(super) epoch: u32,
+    /// The last seen offset, from which to resume.
+    pub(super) offset: u64,
+    /// `prev` is not checked up to this offset: a `$gap` has spoken of it.
+    pub(super) waived: u64,
+    /// When to ask for the topic again.
+    pub(super) retry_at: Millis,
+    /// Refused asks in a row.
+    pub(super) refusals: u8,
+    pub(super) recoveries: u8,
+    pub(super) recovered_at: Millis,
+}
+
+impl Subscription {
+    pub(super) const fn new() -> Self {
+        Self {
+            count: 0,
+            server: false,
+            phase: Phase::Off,
+            request: 0,
+            epoch: 0,
+            offset: 0,
+            waived: 0,
+            retry_at: NEVER,
+            refusals: 0,
+            recoveries: 0,
+            recovered_at: 0,
+        }
+    }
+
+    /// An event that does not simply follow the last one.
+    pub(super) fn event(&mut self, offset: u64, prev: u64, now: Millis) -> Step {
+        if self.phase != Phase::Live || offset <= self.offset || offset <= prev {
+            return Step::Drop;
+        }
+        if prev == self.offset || prev <= self.waived {
+            return Step::Deliver;
+        }
+        self.hole(now)
+    }
+
+    /// A `$gap` from `after` to `to`; `lost` if the server has lost the events and another try may find them.
+    pub(super) fn gap(&mut self, after: u64, to: u64, lost: bool, now: Millis) -> Step {
+        if self.phase != Phase::Live || to <= self.offset || to <= after {
+            return Step::Drop;
+        }
+        // A gap that begins later than this topic has come tells of one hole and hides another.
+        if lost || after > self.offset.max(self.waived) {
+            return self.hole(now);
+        }
+        Step::Deliver
+    }
+
+    /// A first hole is recovered; one that comes again and again is given up, so that no server keeps a client busy.
+    fn hole(&mut self, now: Millis) -> Step {
+        if now.saturating_sub(self.recovered_at) > RECOVERY_WINDOW_MS {
+            self.recoveries = 0;
+        }
+        if self.recoveries >= MOST_RECOVERIES {
+            return Step::GiveUp;
+        }
+        self.recovered_at = now;
+        self.recoveries += 1;
+        self.phase = Phase::Stale;
+        Step::Recover
+    }
+
+    /// Whether a subscription that goes on from there misses nothing.
+    pub(super) fn continues(&self, epoch: u32, offset: u64, flags: u8) -> bool {
+        let recovered = flags & Frame::RECOVERED != 0 && offset <= self.offset;
+        epoch == self.epoch
+            && flags & Frame::NOT_RECOVERED == 0
+            && (recovered || offset == self.offset)
+    }
+
+    /// Its events flow.
+    pub(super) fn attach(&mut self) {
+        self.phase = Phase::Live;
+        self.request = 0;
+        self.waived = 0;
+        self.retry_at = NEVER;
+        self.refusals = 0;
+    }
+
+    /// The server will not let this topic be asked for again: holes are given up for a while.
+    pub(super) fn stop_recovering(&mut self, now: Millis) {
+        self.recoveries = MOST_RECOVERIES;
+        self.recovered_at = now;
+    }
+
+    /// The connection is gone.
+    pub(super) fn detach(&mut self) {
+        self.phase = Phase::Off;
+        self.request = 0;
+        self.retry_at = NEVER;
+        self.refusals = 0;
+    }
+}

@@ -1,0 +1,303 @@
+//! Subscriptions over the life of the client: asked for, followed, recovered, retried, ended.
+
+use super::{
+    Client, Output,
+    connection::Link,
+    frame::{Frame, Kind, Verdict},
+    output::{Cause, Continuity, Position},
+    request::Ask,
+    subscription::{Phase, Step},
+    time::NEVER,
+};
+use crate::{Millis, code::ErrorCode};
+
+/// Topics that a server may subscribe of itself; beyond, it must not fill the client's memory.
+const MOST_SERVER_TOPICS: usize = 4_096;
+
+impl Client {
+    /// One more local subscription of a topic. Equal ones share one on the wire.
+    pub fn subscribe(&mut self, topic: u32, now: Millis) {
+        self.clock.advance(now);
+        let Some(subscription) = self.topics.entry(topic) else { return };
+        subscription.count += 1;
+        match subscription.phase {
+            Phase::Live => {
+                let at = Position { epoch: subscription.epoch, offset: subscription.offset };
+                self.outputs.push_back(Output::Subscribed { topic, how: Continuity::Fresh, at });
+            }
+            Phase::Off if subscription.count == 1 => self.ask(topic),
+            _ => {}
+        }
+    }
+
+    /// One local subscription fewer. The last ends the topic's subscription, unless it is the server's.
+    pub fn unsubscribe(&mut self, topic: u32, now: Millis) {
+        self.clock.advance(now);
+        let Some(subscription) = self.topics.find(topic) else { return };
+        subscription.count = subscription.count.saturating_sub(1);
+        if subscription.count > 0 || subscription.server {
+            return;
+        }
+        if subscription.phase != Phase::Off {
+            let id = self.requests.push(Ask::Unsubscribe);
+            self.outputs.push_back(Output::Unsubscribe { id, topic });
+        }
+        self.end_topic(topic);
+    }
+
+    /// A frame that is no event.
+    pub(super) fn take(&mut self, frame: Frame) -> Verdict {
+        if frame.kind == Kind::Malformed {
+            self.malformed = self.malformed.saturating_add(1);
+            if self.malformed.is_power_of_two() {
+                self.outputs.push_back(Output::Malformed { count: self.malformed });
+            }
+        }
+        match self.link {
+            Link::Greeting { hello, .. } => return self.greet(frame, hello),
+            Link::Connected { .. } => {}
+            _ => return Verdict::Ignore,
+        }
+        match frame.kind {
+            Kind::Message => return Verdict::Deliver,
+            Kind::Error if frame.re == 0 => return Verdict::Deliver,
+            Kind::Reply | Kind::Error => self.answer(frame),
+            Kind::Gap => self.gap(frame),
+            Kind::Ping => self.outputs.push_back(Output::Pong),
+            Kind::Subscribed => self.server_subscribed(frame),
+            Kind::Unsubscribed => self.server_unsubscribed(frame),
+            _ => {}
+        }
+        Verdict::Ignore
+    }
+
+    /// An event that does not simply follow the last one.
+    pub(super) fn odd_event(&mut self, topic: u32, offset: u64, prev: u64) -> Verdict {
+        let now = self.clock.now();
+        let Some(subscription) = self.topics.find(topic) else { return Verdict::Ignore };
+        let after = subscription.offset;
+        match subscription.event(offset, prev, now) {
+            Step::Drop => return Verdict::Ignore,
+            Step::Recover => {
+                self.recover(topic);
+                return Verdict::Ignore;
+            }
+            Step::GiveUp => {
+                subscription.offset = offset;
+                let to = prev.max(after);
+                self.outputs.push_back(Output::Gap { topic, after, to, cause: Cause::Lost });
+            }
+            Step::Deliver => subscription.offset = offset,
+        }
+        Verdict::Deliver
+    }
+
+    fn gap(&mut self, Frame { topic, offset, to, code, .. }: Frame) {
+        let now = self.clock.now();
+        let cause = match code {
+            1 => Cause::Dropped,
+            2 => Cause::Conflated,
+            _ => Cause::Lost,
+        };
+        let Some(subscription) = self.topics.find(topic) else { return };
+        let mut after = offset;
+        let cause = match subscription.gap(offset, to, cause == Cause::Lost, now) {
+            Step::Drop => return,
+            Step::Recover => return self.recover(topic),
+            Step::GiveUp => {
+                after = subscription.offset;
+                Cause::Lost
+            }
+            Step::Deliver => cause,
+        };
+        subscription.waived = subscription.waived.max(to);
+        self.outputs.push_back(Output::Gap { topic, after, to, cause });
+    }
+
+    fn answer(&mut self, frame: Frame) {
+        let Some((id, ask)) = self.requests.answer(frame.re) else { return };
+        let done = frame.kind == Kind::Reply;
+        match ask {
+            Ask::Publish if done => {
+                let at = Position { epoch: frame.epoch, offset: frame.offset };
+                self.outputs.push_back(Output::Acked { id, at });
+            }
+            Ask::Publish => {
+                self.outputs.push_back(Output::Rejected { id, code: ErrorCode(frame.code) });
+            }
+            // A number may belong to another topic by now, or its topic to a later request.
+            Ask::Subscribe(topic) if self.topics.find(topic).is_some_and(|s| s.request == id) => {
+                if done {
+                    self.settle(Frame { topic, ..frame });
+                } else {
+                    self.refused(topic, ErrorCode(frame.code));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The topic's events flow from the frame's position on.
+    fn settle(&mut self, Frame { topic, epoch, offset, flags, .. }: Frame) {
+        let Some(subscription) = self.topics.find(topic) else { return };
+        let (old, after) = (subscription.epoch, subscription.offset);
+        let how = if old == 0 {
+            Continuity::Fresh
+        } else if subscription.continues(epoch, offset, flags) {
+            Continuity::Recovered
+        } else {
+            Continuity::Lost
+        };
+        subscription.attach();
+        if how != Continuity::Recovered {
+            (subscription.epoch, subscription.offset) = (epoch, offset);
+        }
+        let at = Position { epoch, offset: subscription.offset };
+        self.epochs.hold(epoch);
+        self.let_go(old);
+        if how == Continuity::Lost {
+            let cause = if old == epoch { Cause::Lost } else { Cause::NewEpoch };
+            self.outputs.push_back(Output::Gap { topic, after, to: offset, cause });
+        }
+        self.outputs.push_back(Output::Subscribed { topic, how, at });
+    }
+
+    /// The server refused a `$subscribe`, or ended the client's subscription.
+    fn refused(&mut self, topic: u32, code: ErrorCode) {
+        let now = self.clock.now();
+        let Some(subscription) = self.topics.find(topic) else { return };
+        subscription.request = 0;
+        if subscription.server {
+            // The events still flow; only a hole in them cannot be filled.
+            subscription.phase = Phase::Live;
+            subscription.stop_recovering(now);
+            return;
+        }
+        subscription.phase = Phase::Off;
+        if !code.may_retry() {
+            self.outputs.push_back(Output::Refused { topic, code, retry_at: None });
+            self.end_topic(topic);
+            return;
+        }
+        let refusals = subscription.refusals;
+        subscription.refusals = refusals.saturating_add(1);
+        let at = self.ask_later(topic, refusals.saturating_add(1));
+        let retry_at = Some(self.clock.for_driver(at));
+        self.outputs.push_back(Output::Refused { topic, code, retry_at });
+    }
+
+    fn server_subscribed(&mut self, frame: Frame) {
+        let Frame { topic, epoch, offset, .. } = frame;
+        if self.server_topics >= MOST_SERVER_TOPICS && self.topics.find(topic).is_none() {
+            return;
+        }
+        let Some(subscription) = self.topics.entry(topic) else { return };
+        self.server_topics += usize::from(!subscription.server);
+        subscription.server = true;
+        let behind = subscription.epoch == epoch && offset > subscription.offset;
+        let asked = subscription.request != 0;
+        if !behind {
+            // A `$subscribe` on its way from before changes nothing any more: its answer is as contiguous as the events.
+            self.settle(Frame { flags: Frame::RECOVERED, ..frame });
+        } else if !asked {
+            // What was missed since an earlier connection may still be in the history.
+            self.ask(topic);
+        }
+    }
+
+    fn server_unsubscribed(&mut self, Frame { topic, code, .. }: Frame) {
+        let Some(subscription) = self.topics.find(topic) else { return };
+        let was = core::mem::take(&mut subscription.server);
+        let (used, asked) = (subscription.count > 0, subscription.request != 0);
+        self.server_topics = self.server_topics.saturating_sub(usize::from(was));
+        if !used {
+            self.end_topic(topic);
+        } else if !asked {
+            self.refused(topic, ErrorCode(code));
+        }
+    }
+
+    /// Asks for the topic again from the last seen event; the first time at once.
+    fn recover(&mut self, topic: u32) {
+        match self.topics.find(topic).map_or(0, |s| s.recoveries) {
+            0 | 1 => self.ask(topic),
+            again => {
+                self.ask_later(topic, again - 1);
+            }
+        }
+    }
+
+    fn ask_later(&mut self, topic: u32, tries: u8) -> Millis {
+        let at = self.clock.now().saturating_add(self.backoff.delay(tries));
+        if let Some(subscription) = self.topics.find(topic) {
+            subscription.retry_at = at;
+        }
+        self.retry_at = self.retry_at.min(at);
+        at
+    }
+
+    /// Sends a `$subscribe` if there is a connection; else the next one does.
+    fn ask(&mut self, topic: u32) {
+        if !matches!(self.link, Link::Connected { .. }) {
+            return;
+        }
+        let Some(subscription) = self.topics.find(topic) else { return };
+        let id = self.requests.push(Ask::Subscribe(topic));
+        subscription.request = id;
+        subscription.phase = Phase::Asked;
+        subscription.retry_at = NEVER;
+        let at = Position { epoch: subscription.epoch, offset: subscription.offset };
+        let since = (at.epoch != 0).then_some(at);
+        self.outputs.push_back(Output::Subscribe { id, topic, since });
+    }
+
+    /// A new connection: asks for every topic with a local subscription. The server announces its own.
+    pub(super) fn ask_all(&mut self) {
+        for topic in self.topics.numbers() {
+            if self.topics.find(topic).is_some_and(|s| s.count > 0) {
+                self.ask(topic);
+            }
+        }
+    }
+
+    /// Asks for the topics whose time has come.
+    pub(super) fn ask_due(&mut self, now: Millis) {
+        self.retry_at = NEVER;
+        for topic in self.topics.numbers() {
+            match self.topics.find(topic).map_or(NEVER, |s| s.retry_at) {
+                at if at <= now => self.ask(topic),
+                at => self.retry_at = self.retry_at.min(at),
+            }
+        }
+    }
+
+    pub(super) fn detach_topics(&mut self) {
+        self.retry_at = NEVER;
+        self.server_topics = 0;
+        for topic in self.topics.numbers() {
+            let Some(subscription) = self.topics.find(topic) else { continue };
+            // The server's topics are kept over one connection, so that the next can go on from their position.
+            let unused = subscription.count == 0 && !subscription.server;
+            subscription.server = false;
+            subscription.detach();
+            if unused {
+                self.end_topic(topic);
+            }
+        }
+    }
+
+    /// Nobody subscribes any more: the number is to be released.
+    pub(super) fn end_topic(&mut self, topic: u32) {
+        let Some(subscription) = self.topics.entry(topic) else { return };
+        let epoch = core::mem::take(&mut subscription.epoch);
+        subscription.phase = Phase::Gone;
+        self.let_go(epoch);
+        self.outputs.push_back(Output::ReleaseTopic { topic });
+    }
+
+    fn let_go(&mut self, epoch: u32) {
+        if self.epochs.let_go(epoch) {
+            self.outputs.push_back(Output::ReleaseEpoch { epoch });
+        }
+    }
+}
