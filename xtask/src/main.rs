@@ -1,2 +1,131 @@
-//! Tasks.
-fn main() {}
+//! Tidewire's tasks: all that a contributor or CI runs is `cargo xtask TASK`.
+//!
+//! A task that installs, builds or tests shows each command before it runs it, and every failure
+//! ends with the one line that mends it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task speaks to a terminal")]
+
+mod ci;
+mod codegen;
+mod demo;
+mod failure;
+mod npm;
+mod project;
+mod shell;
+mod suites;
+mod system;
+mod test_runner;
+mod wasm;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser};
+
+use failure::{Failure, Result};
+use project::Project;
+use suites::Length;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  demo                       build the chat example and serve it on localhost, port PORT or 3000
+  test [--long] [SUITE...]   run every suite, or those named; --list names them
+  codegen [--check]          write the generated files, or say which are stale
+  wasm                       build the WASM core of the npm package
+  ci                         run .ci/run on a clean clone of the last commit
+
+environment
+  TIDEWIRE_WASM=rustup|debian   who compiles to WASM; unset: the first that is to be had
+  CHROMIUM, CHROMEDRIVER        the browser and its driver, where PATH has no Chromium";
+
+fn main() -> ExitCode {
+    match run(Parser::from_env()) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Parser) -> Result<ExitCode> {
+    let task = match arguments.next().map_err(usage)? {
+        Some(Arg::Value(task)) => task,
+        Some(Arg::Short('h') | Arg::Long("help")) => {
+            println!("{USAGE}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(other) => return Err(usage(other.unexpected())),
+        None => return Err(usage("no task is named")),
+    };
+    match task.to_str() {
+        Some("demo") => {
+            none(arguments)?;
+            demo::run(&Project::open()?).map(done)
+        }
+        Some("test") => test(arguments),
+        Some("codegen") => {
+            let check = flag(&mut arguments, "check")?;
+            codegen::run(&Project::open()?, check).map(done)
+        }
+        Some("wasm") => {
+            none(arguments)?;
+            wasm::build(&Project::open()?).map(done)
+        }
+        Some("ci") => {
+            none(arguments)?;
+            ci::run(&Project::open()?).map(done)
+        }
+        // Cargo calls this one; it is no task for people.
+        Some("test-runner") => {
+            let rest: Vec<OsString> = arguments.raw_args().map_err(usage)?.collect();
+            test_runner::run(rest).map(done)
+        }
+        _ => Err(usage(format!("there is no task {}", task.display()))),
+    }
+}
+
+fn test(mut arguments: Parser) -> Result<ExitCode> {
+    let mut length = Length::Short;
+    let mut names = Vec::new();
+    while let Some(argument) = arguments.next().map_err(usage)? {
+        match argument {
+            Arg::Long("long") => length = Length::Long,
+            Arg::Long("list") => {
+                suites::list();
+                return Ok(ExitCode::SUCCESS);
+            }
+            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    suites::run(&Project::open()?, length, &names)
+}
+
+/// Reads the only flag that a task has.
+fn flag(arguments: &mut Parser, name: &str) -> Result<bool> {
+    let mut given = false;
+    while let Some(argument) = arguments.next().map_err(usage)? {
+        match argument {
+            Arg::Long(long) if long == name => given = true,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    Ok(given)
+}
+
+fn none(mut arguments: Parser) -> Result {
+    match arguments.next().map_err(usage)? {
+        None => Ok(()),
+        Some(other) => Err(usage(other.unexpected())),
+    }
+}
+
+fn usage(what: impl ToString) -> Failure {
+    Failure::new(what.to_string(), "cargo xtask --help")
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}

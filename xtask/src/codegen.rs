@@ -1,0 +1,123 @@
+//! Files that are written from Rust and committed: the chat example's schema and the table of codes.
+
+use std::fs;
+use std::path::Path;
+
+use similar::TextDiff;
+use tidewire_protocol::code::{CloseCode, ErrorCode};
+
+use crate::failure::{Failure, OrMend, Result};
+use crate::project::Project;
+
+/// What the first line of every generated file has.
+pub(crate) const MARK: &str = "Written by `cargo xtask codegen`";
+
+/// A generated file, by its path in the checkout.
+struct Output {
+    path: &'static str,
+    contents: String,
+}
+
+impl Output {
+    fn new(path: &'static str, from: &str, body: &str) -> Self {
+        Self { path, contents: format!("// {MARK} from {from}. Do not edit.\n\n{body}") }
+    }
+}
+
+/// Writes every generated file; with `check` nothing is written and a stale one is a failure.
+pub(crate) fn run(project: &Project, check: bool) -> Result {
+    let mut stale = Vec::new();
+    for output in outputs() {
+        let path = project.root.join(output.path);
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        if current == output.contents {
+            println!("  {} is up to date", output.path);
+        } else if check {
+            print!("{}", diff(&current, &output));
+            stale.push(output.path);
+        } else {
+            write(&path, &output.contents)?;
+            println!("  wrote {}", output.path);
+        }
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!("generated files are stale: {}", stale.join(", ")),
+        "cargo xtask codegen, and commit what it wrote",
+    ))
+}
+
+fn outputs() -> Vec<Output> {
+    vec![Output::new("npm/src/codes.ts", "protocol/src/code.rs", &codes())]
+}
+
+fn write(path: &Path, contents: &str) -> Result {
+    let mend = "make it writable";
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).or_mend(folder.display(), mend)?;
+    }
+    fs::write(path, contents).or_mend(path.display(), mend)
+}
+
+/// What generation would change in the committed file.
+fn diff(current: &str, output: &Output) -> String {
+    let diff = TextDiff::from_lines(current, &output.contents);
+    diff.unified_diff().header(output.path, "as generated").to_string()
+}
+
+/// The codes of the wire as TypeScript.
+fn codes() -> String {
+    let errors = ErrorCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
+    let closes = CloseCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
+    format!(
+        "{}\n{}",
+        table("ErrorCode", "Why a request was not done, by name.", errors),
+        table("CloseCode", "Why a connection ended, by name.", closes),
+    )
+}
+
+/// One table as a constant.
+fn table<'a>(
+    name: &str,
+    about: &str,
+    codes: impl Iterator<Item = (u16, &'a str, &'a str)>,
+) -> String {
+    let rows: String = codes
+        .map(|(code, name, meaning)| format!("  /** {meaning} */\n  {name}: {code},\n"))
+        .collect();
+    format!("/** {about} */\nexport const {name} = {{\n{rows}}} as const;\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_a_constant() {
+        let codes = [(1, "one", "The first."), (2, "two_x", "The second.")];
+        let expected = "\
+/** About. */
+export const Codes = {
+  /** The first. */
+  one: 1,
+  /** The second. */
+  two_x: 2,
+} as const;
+";
+        assert_eq!(table("Codes", "About.", codes.into_iter()), expected);
+    }
+
+    #[test]
+    fn a_stale_file_is_shown_as_a_diff() {
+        let output = Output::new("a.ts", "a.rs", "one\ntwo\n");
+        assert!(
+            output.contents.starts_with(&format!("// {MARK} from a.rs. Do not edit.\n\none\n"))
+        );
+        let current = output.contents.replace("two\n", "");
+        let expected = "--- a.ts\n+++ as generated\n@@ -1,3 +1,4 @@\n";
+        let shown = diff(&current, &output);
+        assert!(shown.starts_with(expected) && shown.ends_with(" one\n+two\n"), "{shown}");
+    }
+}

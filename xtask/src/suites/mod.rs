@@ -1,0 +1,170 @@
+//! The test suites: what there is, running them, and what came of it.
+//!
+//! Every suite runs, whatever became of those before it, so that one run shows all that is broken.
+
+mod layering;
+mod rust;
+mod sources;
+mod web;
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+use crate::shell;
+
+/// How long the suites that can go on for ever go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What a contributor waits for: 25 minutes for everything, cold, on two cores.
+    Short,
+    /// The lengths that a guarantee is proven with.
+    Long,
+}
+
+struct Suite {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Project, Length) -> Result,
+}
+
+/// What is cheap and fails most often comes first; what builds on other suites' artefacts last.
+const SUITES: &[Suite] = &[
+    Suite { name: "layering", about: "what may never import what", run: layering::run },
+    Suite { name: "fmt", about: "cargo fmt", run: rust::fmt },
+    Suite { name: "clippy", about: "lints, over all targets", run: rust::clippy },
+    Suite { name: "rust", about: "tests of every crate", run: rust::tests },
+    Suite { name: "doctests", about: "examples in the documentation", run: rust::doctests },
+    Suite { name: "docs", about: "documentation without a dead link", run: rust::docs },
+    Suite { name: "features", about: "each feature alone, none and all", run: rust::features },
+    Suite { name: "codegen", about: "generated files are fresh", run: web::codegen },
+    Suite { name: "wasm", about: "the WASM core, within its features", run: web::wasm },
+    Suite { name: "npm", about: "tests of the npm package", run: web::npm },
+    Suite { name: "types", about: "types of the npm package", run: web::types },
+    Suite { name: "browser", about: "the Rust client in Chromium", run: web::browser },
+    Suite { name: "package", about: "cargo package and npm pack", run: rust::package },
+    Suite { name: "e2e", about: "two pages chat in Chromium", run: web::e2e },
+];
+
+/// One suite's end.
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    result: Result,
+}
+
+impl Length {
+    /// Tells the tests that `command` runs how long they are wanted to be.
+    fn tell(self, command: &mut Command) -> &mut Command {
+        match self {
+            Self::Short => command,
+            Self::Long => command.env("TIDEWIRE_LONG", "1"),
+        }
+    }
+}
+
+pub(crate) fn list() {
+    for suite in SUITES {
+        println!("{:<12} {}", suite.name, suite.about);
+    }
+}
+
+/// Runs the suites named, or every one where none is.
+pub(crate) fn run(project: &Project, length: Length, names: &[String]) -> Result<ExitCode> {
+    let chosen = choose(names)?;
+    let mut outcomes = Vec::with_capacity(chosen.len());
+    for suite in chosen {
+        shell::announce(&format!("suite {}: {}", suite.name, suite.about));
+        let start = Instant::now();
+        let result = (suite.run)(project, length);
+        if let Err(failure) = &result {
+            println!("{failure}");
+        }
+        let outcome = Outcome { name: suite.name, took: start.elapsed(), result };
+        println!("{}\n", line(&outcome));
+        outcomes.push(outcome);
+    }
+    print!("{}", report(&outcomes));
+    let failed = outcomes.iter().any(|outcome| outcome.result.is_err());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Suite>> {
+    if let Some(unknown) = names.iter().find(|name| SUITES.iter().all(|suite| suite.name != **name))
+    {
+        return Err(Failure::new(
+            format!("there is no suite {unknown}"),
+            "cargo xtask test --list names them",
+        ));
+    }
+    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    Ok(SUITES.iter().filter(wanted).collect())
+}
+
+/// What every run ends with: the failures again, seconds per suite, and the count.
+fn report(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    for Outcome { name, result, .. } in outcomes {
+        if let Err(failure) = result {
+            text += &format!("suite {name}: {failure}\n\n");
+        }
+    }
+    text += "suite         seconds\n";
+    for outcome in outcomes {
+        text += &line(outcome);
+        text.push('\n');
+    }
+    let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
+    let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
+    text += &format!("{:<12} {:>8.1}\n", "all", total.as_secs_f64());
+    text += &format!("{} passed, {failed} failed\n", outcomes.len() - failed);
+    text
+}
+
+fn line(outcome: &Outcome) -> String {
+    let word = if outcome.result.is_ok() { "ok" } else { "FAILED" };
+    format!("{:<12} {:>8.1}  {word}", outcome.name, outcome.took.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(name: &'static str, result: Result) -> Outcome {
+        Outcome { name, took: Duration::from_millis(1250), result }
+    }
+
+    #[test]
+    fn the_report_names_what_failed_and_how_to_mend_it() {
+        let failure = Failure::new("broken", "mend it");
+        let outcomes = [outcome("one", Ok(())), outcome("two", Err(failure))];
+        let expected = "\
+suite two: broken
+  mend: mend it
+
+suite         seconds
+one               1.2  ok
+two               1.2  FAILED
+all               2.5
+1 passed, 1 failed
+";
+        assert_eq!(report(&outcomes), expected);
+    }
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        assert_eq!(choose(&[]).unwrap().len(), SUITES.len());
+        let chosen = choose(&["wasm".into(), "fmt".into()]).unwrap();
+        assert_eq!(chosen.iter().map(|suite| suite.name).collect::<Vec<_>>(), ["fmt", "wasm"]);
+        let failure = choose(&["nothing".into()]).err().unwrap();
+        assert_eq!(failure.what, "there is no suite nothing");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (index, suite) in SUITES.iter().enumerate() {
+            assert!(SUITES[..index].iter().all(|other| other.name != suite.name), "{}", suite.name);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rust to WASM: which compiler, and the module of the npm package.
+//!
+//! The compiler is rustup's where its WASM target is installed or can be added, else Debian's,
+//! which brings the sources of its standard library instead of a target. Everything for wasm32 has
+//! a target directory of its own: another compiler's artefacts would push out the host's.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::failure::{Failure, OrMend, Result};
+use crate::project::Project;
+use crate::{npm, shell, system};
+
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// The crate whose module the npm package carries.
+const CORE: &str = "tidewire-core-wasm";
+/// What the files of the module are called.
+const OUT_NAME: &str = "tidewire_core";
+
+/// WASM that Chrome 96, Firefox 100 and Safari 15.4 all run. wasm-opt refuses a module that uses
+/// anything else, so a compiler that begins to is noticed here and not in a browser.
+const FEATURES: [&str; 7] = [
+    "--mvp-features",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Who compiles to WASM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compiler {
+    Rustup,
+    Debian,
+}
+
+/// Builds the module of the npm package into `npm/wasm/`.
+pub(crate) fn build(project: &Project) -> Result {
+    project.once("WASM core", || {
+        let module = compile(project)?;
+        let out = project.npm().join("wasm");
+        bind(&module, &out)?;
+        optimise(project, &out.join(format!("{OUT_NAME}_bg.wasm")))
+    })
+}
+
+impl Compiler {
+    /// The compiler that `TIDEWIRE_WASM` names, else the first that is to be had.
+    pub(crate) fn choose(project: &Project) -> Result<Self> {
+        let wish = env::var_os("TIDEWIRE_WASM");
+        Self::decide(wish.as_deref(), target_installed, add_target, || {
+            system::debian_compiler(project)
+        })
+    }
+
+    fn decide(
+        wish: Option<&OsStr>,
+        installed: impl Fn() -> bool,
+        add: impl Fn() -> Result,
+        debian: impl Fn() -> Result,
+    ) -> Result<Self> {
+        match wish.map(OsStr::as_encoded_bytes) {
+            Some(b"debian") => debian().map(|()| Self::Debian),
+            Some(b"rustup") if installed() => Ok(Self::Rustup),
+            Some(b"rustup") => add().map(|()| Self::Rustup),
+            None if installed() => Ok(Self::Rustup),
+            None => add().map(|()| Self::Rustup).or_else(|failure| {
+                println!("{}\n  falling back to Debian's compiler", failure.what);
+                debian().map(|()| Self::Debian)
+            }),
+            Some(_) => Err(Failure::new(
+                "TIDEWIRE_WASM names no compiler",
+                "set it to rustup or debian, or unset it",
+            )),
+        }
+    }
+
+    /// `cargo SUBCOMMAND` for wasm32. Name a package (`-p`), or cargo compiles xtask for it too.
+    pub(crate) fn cargo(self, project: &Project, subcommand: &str) -> Command {
+        let mut cargo = shell::cargo();
+        cargo.args([subcommand, "--target", TARGET]);
+        cargo.arg("--target-dir").arg(target_folder(project));
+        if self == Self::Debian {
+            cargo.args(["-Z", "build-std=std,panic_abort"]);
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc");
+        }
+        cargo
+    }
+}
+
+/// Where everything for wasm32 is built.
+fn target_folder(project: &Project) -> PathBuf {
+    project.target.join("wasm32")
+}
+
+fn target_installed() -> bool {
+    let mut rustc = Command::new("rustc");
+    shell::read(rustc.args(["--print", "target-libdir", "--target", TARGET]), "")
+        .is_ok_and(|folder| Path::new(folder.trim()).is_dir())
+}
+
+fn add_target() -> Result {
+    let mend = "install rustup, or set TIDEWIRE_WASM=debian on Debian";
+    shell::announce("adding rustup's WASM target");
+    shell::run(Command::new("rustup").args(["target", "add", TARGET]), mend)
+}
+
+fn compile(project: &Project) -> Result<PathBuf> {
+    let compiler = Compiler::choose(project)?;
+    shell::announce("compiling the client core to WASM (cold: half a minute)");
+    let mut cargo = compiler.cargo(project, "build");
+    shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
+    let file = format!("{}.wasm", CORE.replace('-', "_"));
+    Ok(target_folder(project).join(TARGET).join("wasm").join(file))
+}
+
+/// Writes the JavaScript that loads the module, and the module as that JavaScript wants it.
+fn bind(module: &Path, out: &Path) -> Result {
+    let mend = "cargo update -p wasm-bindgen --precise VERSION, with xtask's own in Cargo.toml";
+    let bound = Bindgen::new().input_path(module).out_name(OUT_NAME).web(true).map(|bindgen| {
+        bindgen
+            // Bundlers and module-less pages both choke on `import.meta.url`.
+            .omit_default_module_path(true)
+            .typescript(true)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(out)
+    });
+    bound.and_then(|generated| generated).or_mend("wasm-bindgen", mend)
+}
+
+fn optimise(project: &Project, module: &Path) -> Result {
+    npm::install(&project.npm())?;
+    let before = size(module)?;
+    let wasm_opt = project.npm().join("node_modules/.bin/wasm-opt");
+    let mut command = Command::new(&wasm_opt);
+    command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(module);
+    shell::run(
+        &mut command,
+        "if it names a feature, turn that off for the compiler; else: cd npm && npm ci",
+    )?;
+    println!("  {}: {before} -> {} bytes", module.display(), size(module)?);
+    Ok(())
+}
+
+fn size(file: &Path) -> Result<u64> {
+    fs::metadata(file)
+        .map(|meta| meta.len())
+        .or_mend(file.display(), "remove npm/wasm and run cargo xtask wasm again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail() -> Result {
+        Err(Failure::new("refused", "elsewhere"))
+    }
+
+    fn never() -> Result {
+        panic!("not to be tried")
+    }
+
+    #[test]
+    fn the_installed_target_is_used_as_it_is() {
+        let check = |wish: Option<&str>| {
+            Compiler::decide(wish.map(OsStr::new), || true, never, never).unwrap()
+        };
+        assert_eq!(check(None), Compiler::Rustup);
+        assert_eq!(check(Some("rustup")), Compiler::Rustup);
+    }
+
+    #[test]
+    fn a_missing_target_is_added_else_debian_compiles() {
+        let added = Compiler::decide(None, || false, || Ok(()), never);
+        assert_eq!(added.unwrap(), Compiler::Rustup);
+        let debian = Compiler::decide(None, || false, fail, || Ok(()));
+        assert_eq!(debian.unwrap(), Compiler::Debian);
+        assert!(Compiler::decide(None, || false, fail, fail).is_err());
+    }
+
+    #[test]
+    fn the_wish_is_final() {
+        let wish = |name| Some(OsStr::new(name));
+        assert!(Compiler::decide(wish("rustup"), || false, fail, never).is_err());
+        let debian = Compiler::decide(wish("debian"), || panic!("asked"), never, || Ok(()));
+        assert_eq!(debian.unwrap(), Compiler::Debian);
+        let unknown = Compiler::decide(wish("gcc"), || true, never, never).unwrap_err();
+        assert_eq!(unknown.what, "TIDEWIRE_WASM names no compiler");
+    }
+}
