@@ -2,11 +2,14 @@
 //!
 //! docs/wire.md sections 1 and 2 are the rules; `vectors/names.json` holds the cases that Rust and TypeScript both pass.
 
+mod grammar;
 mod pattern;
 
 use alloc::{string::String, sync::Arc};
 use core::{borrow::Borrow, fmt, ops::Deref, str::FromStr};
 
+#[cfg(feature = "schema")]
+pub(crate) use grammar::check_fields;
 pub use pattern::{FillError, Params, Pattern, PatternError, Segment};
 
 /// The longest name in bytes of UTF-8: it fits a length of one byte, and a broker's key.
@@ -28,19 +31,16 @@ pub struct Topic(Arc<str>);
 
 /// Why a text is not the name of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
 #[non_exhaustive]
 pub enum TopicError {
     /// The name is empty.
-    #[error("a name must not be empty")]
     Empty,
     /// The name begins with `$`, which the protocol keeps for itself.
-    #[error("names that begin with `$` are reserved")]
     Reserved,
     /// The name has more than [`MAX_BYTES`] bytes.
-    #[error("a name must not be longer than 255 bytes")]
     TooLong,
     /// The name has a control character (Unicode category Cc).
-    #[error("a name must not have control characters")]
     ControlCharacter,
 }
 
@@ -50,7 +50,7 @@ impl Topic {
     /// # Errors
     /// The first of [`TopicError`]'s variants that applies, in their order.
     pub fn parse(name: &str) -> Result<Self, TopicError> {
-        match check(name) {
+        match grammar::check_name(name) {
             Ok(()) => Ok(Self(name.into())),
             Err(error) => Err(error),
         }
@@ -63,28 +63,16 @@ impl Topic {
     }
 }
 
-/// The rules that topics and the literal parts of patterns share; constant, so that a schema's patterns are checked by
-/// the compiler.
-const fn check(name: &str) -> Result<(), TopicError> {
-    let bytes = name.as_bytes();
-    if bytes.is_empty() {
-        return Err(TopicError::Empty);
-    }
-    if bytes[0] == b'$' {
-        return Err(TopicError::Reserved);
-    }
-    if bytes.len() > MAX_BYTES {
-        return Err(TopicError::TooLong);
-    }
-    let mut at = 0;
-    while at < bytes.len() {
-        // Category Cc is U+0000..U+001F, U+007F and U+0080..U+009F; the last are C2 80 to C2 9F in UTF-8.
-        if bytes[at] < 0x20 || bytes[at] == 0x7f || (bytes[at] == 0xc2 && bytes[at + 1] < 0xa0) {
-            return Err(TopicError::ControlCharacter);
+impl TopicError {
+    /// Constant, for the errors of `schema!`.
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Empty => "a name must not be empty",
+            Self::Reserved => "names that begin with `$` are reserved",
+            Self::TooLong => "a name must not be longer than 255 bytes",
+            Self::ControlCharacter => "a name must not have control characters",
         }
-        at += 1;
     }
-    Ok(())
 }
 
 impl Deref for Topic {

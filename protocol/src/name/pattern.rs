@@ -1,7 +1,6 @@
 //! Patterns such as `chat:{room}:log`: which names they cover, and the name that parameters give.
 //!
-//! One grammar, [`check`], serves the compiler (`schema!`) and the running program. A parameter's value has exactly one
-//! encoding, so that a name and the values in it determine each other.
+//! A parameter's value has exactly one encoding, so that a name and the values in it determine each other.
 
 use alloc::{
     borrow::Cow,
@@ -14,7 +13,7 @@ use percent_encoding::{
     AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,
 };
 
-use super::{MAX_BYTES, Topic, TopicError};
+use super::{MAX_BYTES, Topic, TopicError, grammar::check};
 
 /// A pattern of names: segments divided by `:`, each a literal or one `{parameter}`. Cheap to clone.
 ///
@@ -45,22 +44,18 @@ pub struct Params<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
 #[non_exhaustive]
 pub enum PatternError {
     /// The pattern breaks the rules that hold for every name.
-    #[error(transparent)]
-    Name(#[from] TopicError),
+    Name(TopicError),
     /// Nothing stands between two `:`, or before the first or after the last.
-    #[error("a pattern must not have an empty segment")]
     EmptySegment,
     /// A brace stands elsewhere than around a whole segment.
-    #[error("braces must enclose a whole segment between two `:`")]
     Brace,
     /// A parameter's name is no identifier of ASCII letters, digits and `_`.
-    #[error("a parameter's name must be an identifier")]
     ParameterName,
     /// Two parameters have one name.
-    #[error("a pattern must not name a parameter twice")]
     RepeatedParameter,
 }
 
@@ -176,6 +171,19 @@ impl Pattern {
     }
 }
 
+impl PatternError {
+    /// Constant, for the errors of `schema!`.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Name(error) => error.message(),
+            Self::EmptySegment => "a pattern must not have an empty segment",
+            Self::Brace => "braces must enclose a whole segment between two `:`",
+            Self::ParameterName => "a parameter's name must be an identifier",
+            Self::RepeatedParameter => "a pattern must not name a parameter twice",
+        }
+    }
+}
+
 impl<'a> Params<'a> {
     /// The value of a parameter.
     #[must_use]
@@ -227,79 +235,4 @@ fn decode(part: &str) -> Option<Cow<'_, str>> {
     let value = percent_decode_str(part).decode_utf8().ok()?;
     let rest = encode(&value).try_fold(part, |rest, piece| rest.strip_prefix(piece))?;
     (rest.is_empty() && !value.is_empty()).then_some(value)
-}
-
-/// The grammar of patterns.
-pub(crate) const fn check(pattern: &str) -> Result<(), PatternError> {
-    if let Err(error) = super::check(pattern) {
-        return Err(PatternError::Name(error));
-    }
-    let bytes = pattern.as_bytes();
-    let mut start = 0;
-    while start <= bytes.len() {
-        let end = segment_end(bytes, start);
-        if start == end {
-            return Err(PatternError::EmptySegment);
-        }
-        match parameter(bytes, start, end) {
-            Ok(None) => {}
-            Ok(Some((from, to))) => {
-                if count(bytes, bytes, from, to) > 1 {
-                    return Err(PatternError::RepeatedParameter);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        start = end + 1;
-    }
-    Ok(())
-}
-
-const fn segment_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while at < bytes.len() && bytes[at] != b':' {
-        at += 1;
-    }
-    at
-}
-
-/// Where the parameter's name stands if the segment is one.
-const fn parameter(
-    bytes: &[u8],
-    start: usize,
-    end: usize,
-) -> Result<Option<(usize, usize)>, PatternError> {
-    let braced = bytes[start] == b'{' && bytes[end - 1] == b'}';
-    let (from, to) = if braced { (start + 1, end - 1) } else { (start, end) };
-    if braced && (from == to || bytes[from].is_ascii_digit()) {
-        return Err(PatternError::ParameterName);
-    }
-    let mut at = from;
-    while at < to {
-        if bytes[at] == b'{' || bytes[at] == b'}' {
-            return Err(PatternError::Brace);
-        }
-        if braced && !bytes[at].is_ascii_alphanumeric() && bytes[at] != b'_' {
-            return Err(PatternError::ParameterName);
-        }
-        at += 1;
-    }
-    Ok(if braced { Some((from, to)) } else { None })
-}
-
-/// How many parameters of the pattern are named as `name[from..to]`.
-const fn count(pattern: &[u8], name: &[u8], from: usize, to: usize) -> usize {
-    let (mut start, mut found) = (0, 0);
-    while start < pattern.len() {
-        let end = segment_end(pattern, start);
-        if pattern[start] == b'{' && end - start == to - from + 2 {
-            let mut at = 0;
-            while at < to - from && pattern[start + 1 + at] == name[from + at] {
-                at += 1;
-            }
-            found += (at == to - from) as usize;
-        }
-        start = end + 1;
-    }
-    found
 }

@@ -1,1 +1,194 @@
-//! (being written)
+//! What an application declares once: its topics, what they carry, and the TypeScript that a browser's side is built with.
+//!
+//! [`schema!`](crate::schema!) makes a Rust type of every topic, which implements [`TypedTopic`], and one type for the
+//! whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tidewire_protocol::schema::TypedTopic;
+//! use ts_rs::TS;
+//!
+//! #[derive(Serialize, Deserialize, TS)]
+//! pub struct ChatMessage { pub user: String, pub text: String }
+//! #[derive(Serialize, Deserialize, TS)]
+//! pub struct NewMessage { pub text: String }
+//!
+//! tidewire_protocol::schema! {
+//!     pub schema Chat {
+//!         /// The messages of a room.
+//!         topic Room { room: String } = "chat:{room}" { event: ChatMessage, publish: NewMessage }
+//!         topic Prices = "prices" { event: f64 }
+//!     }
+//! }
+//!
+//! let topic = Room { room: "a b".into() }.topic()?;
+//! assert_eq!(topic.as_str(), "chat:a%20b");
+//! assert!(Chat::typescript()?.contains(r#""chat:{room}": { event: ChatMessage; publish: NewMessage };"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How types are written
+//! Types become TypeScript by ts-rs, of which the application's crate names version 12 in its manifest. It follows serde's
+//! attributes and carries doc comments along. Integers of every size are `number`. Of two types within a schema that would
+//! have one name, one needs `#[ts(rename = "…")]`.
+
+mod entry;
+mod export;
+mod hash;
+mod layout;
+mod macros;
+mod shape;
+mod syntax;
+mod types;
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use ts_rs::TS;
+
+use crate::name::{FillError, Params, Pattern, Topic};
+
+pub use entry::Entry;
+pub use export::ExportError;
+pub use hash::{SchemaHash, SchemaHashError};
+
+/// A topic, or a family of topics with parameters in their names, with the types of what it carries.
+///
+/// [`schema!`](crate::schema!) implements it; a value names one topic of the family.
+pub trait TypedTopic: Clone + Send + Sync + 'static {
+    /// What subscribers get.
+    type Event: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// What clients may publish; [`NoPublish`] where they may not.
+    type Publish: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// The pattern of the family's names.
+    const PATTERN: &'static str;
+
+    /// The pattern, parsed at its first use.
+    fn pattern() -> &'static Pattern;
+
+    /// The name of this topic.
+    ///
+    /// # Errors
+    /// A parameter is empty, or the name would be longer than 255 bytes.
+    fn topic(&self) -> Result<Topic, FillError>;
+
+    /// The topic that has these parameters.
+    ///
+    /// `None` if one is missing or is no value of its field's type, or not the text of such a value: of a number `7` is
+    /// taken and `07` is not, so that no two names mean one topic.
+    fn from_params(params: &Params<'_>) -> Option<Self>;
+
+    /// The structural hash, computed at its first use.
+    fn hash() -> SchemaHash;
+}
+
+/// A schema: every entry that client and server agree on.
+///
+/// [`schema!`](crate::schema!) implements it, and gives the type the functions `typescript`, `export` and `check` besides,
+/// so that they need no import.
+pub trait Schema: 'static {
+    /// The schema's name.
+    const NAME: &'static str;
+    /// The Rust module that declares it.
+    const MODULE: &'static str;
+    /// Its doc comment.
+    const DOCS: &'static str;
+    /// Its entries in the order of their declaration.
+    const ENTRIES: &'static [Entry];
+
+    /// The TypeScript module of this schema: its types, and its hashes as a value.
+    ///
+    /// # Errors
+    /// Two patterns that one name could match, two types that would have one name, or a type that has no TypeScript.
+    fn typescript() -> Result<String, ExportError> {
+        export::module::<Self>()
+    }
+
+    /// Writes the TypeScript module to a file, which is left alone if it says the same already; its folder may be new.
+    ///
+    /// A relative path begins at the current directory: the crate's own in its tests and build script.
+    ///
+    /// # Errors
+    /// As [`typescript`](Self::typescript), and what the file system answers.
+    fn export(path: impl AsRef<Path>) -> Result<(), ExportError> {
+        export::write::<Self>(path.as_ref())
+    }
+
+    /// Checks that a file says what [`export`](Self::export) would write: one line in a test keeps it so.
+    ///
+    /// # Errors
+    /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] with the difference if the file is missing or another.
+    fn check(path: impl AsRef<Path>) -> Result<(), ExportError> {
+        export::check::<Self>(path.as_ref())
+    }
+}
+
+/// What clients publish to a topic that takes no publishes: there is no such value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoPublish {}
+
+impl Serialize for NoPublish {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        match *self {}
+    }
+}
+
+impl<'de> Deserialize<'de> for NoPublish {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("nothing can be published to this topic"))
+    }
+}
+
+impl TS for NoPublish {
+    type WithoutGenerics = Self;
+    type OptionInnerType = Self;
+
+    fn name(_: &ts_rs::Config) -> String {
+        "never".to_owned()
+    }
+
+    fn inline(config: &ts_rs::Config) -> String {
+        Self::name(config)
+    }
+}
+
+/// What `schema!` needs of this crate; no part of its interface.
+#[doc(hidden)]
+pub mod expansion {
+    use std::{fmt::Display, str::FromStr};
+
+    pub use std::sync::OnceLock;
+
+    use crate::name::{Params, Pattern, check_fields};
+
+    use super::TypedTopic;
+    pub use super::entry::topic_hash;
+
+    /// A pattern whose parameters are the fields; else the build fails.
+    pub const fn pattern(pattern: &'static str, fields: &[&str]) -> &'static str {
+        match check_fields(pattern, fields) {
+            Ok(()) => pattern,
+            Err(fault) => panic!("{}", fault),
+        }
+    }
+
+    /// A topic's pattern.
+    pub fn parsed<T: TypedTopic>() -> Pattern {
+        Pattern::parse(T::PATTERN).expect("the compiler has checked it")
+    }
+
+    /// The name of a field, without the mark that makes an identifier of a keyword.
+    pub const fn name(field: &'static str) -> &'static str {
+        match field.as_bytes() {
+            [b'r', b'#', ..] => field.split_at(2).1,
+            _ => field,
+        }
+    }
+
+    /// The value of a parameter that is the text of exactly one value.
+    pub fn value<T: FromStr + Display>(params: &Params<'_>, name: &str) -> Option<T> {
+        let text = params.get(name)?;
+        let value: T = text.parse().ok()?;
+        (value.to_string() == text).then_some(value)
+    }
+}

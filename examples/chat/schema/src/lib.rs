@@ -1,1 +1,57 @@
-//! The chat schema.
+//! The chat schema: what the server and the page say to each other, written once.
+//!
+//! The page's side is `web/src/chat.schema.ts`, written from here.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// A message that everybody in a room sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ChatMessage {
+    /// Who wrote it, as the server knows them.
+    pub user: String,
+    /// What they wrote.
+    pub text: String,
+    /// When the server took it, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// A message to a room, as its writer sends it: the server adds who and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct NewMessage {
+    /// What to say.
+    pub text: String,
+}
+
+/// Somebody wrote in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RoomActivity {
+    /// The room.
+    pub room: String,
+    /// Who wrote.
+    pub user: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+tidewire_protocol::schema! {
+    /// Rooms to talk in, and a lobby that shows where people talk.
+    pub schema Chat {
+        /// The messages of a room.
+        topic Room { room: String } = "chat:{room}" { event: ChatMessage, publish: NewMessage }
+
+        /// What goes on in the rooms.
+        topic Lobby = "lobby" { event: RoomActivity }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chat;
+
+    #[test]
+    fn the_page_has_this_schema() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/src/chat.schema.ts");
+        Chat::check(page).expect("`cargo xtask codegen` writes it");
+    }
+}

@@ -1,0 +1,66 @@
+//! One entry of a schema, with its types out of sight: what hello and the export need of it.
+
+use std::fmt;
+
+use super::{SchemaHash, TypedTopic, shape::Shape, types::Types};
+
+/// One entry of a [`Schema`](super::Schema).
+#[derive(Clone, Copy)]
+pub struct Entry {
+    pub(super) key: &'static str,
+    pub(super) docs: &'static str,
+    pub(super) parts: fn() -> Vec<Part>,
+    hash: fn() -> SchemaHash,
+}
+
+/// One of the types that an entry carries.
+pub(super) struct Part {
+    pub(super) role: &'static str,
+    pub(super) types: Types,
+}
+
+impl Entry {
+    /// The entry of a topic, with its doc comment.
+    #[must_use]
+    pub const fn topic<T: TypedTopic>(docs: &'static str) -> Self {
+        Self { key: T::PATTERN, docs, parts: topic_parts::<T>, hash: T::hash }
+    }
+
+    /// What names the entry on the wire: a topic's pattern.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The structural hash.
+    #[must_use]
+    pub fn hash(&self) -> SchemaHash {
+        (self.hash)()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("key", &self.key).field("hash", &self.hash()).finish()
+    }
+}
+
+/// Computes the structural hash of a topic.
+#[doc(hidden)]
+#[must_use]
+pub fn topic_hash<T: TypedTopic>() -> SchemaHash {
+    SchemaHash::of(&canonical("topic", &topic_parts::<T>()))
+}
+
+fn topic_parts<T: TypedTopic>() -> Vec<Part> {
+    vec![
+        Part { role: "event", types: Types::of::<T::Event>() },
+        Part { role: "publish", types: Types::of::<T::Publish>() },
+    ]
+}
+
+/// The text that is hashed: a line for the kind of entry, then one for each part.
+fn canonical(kind: &str, parts: &[Part]) -> String {
+    let lines = parts.iter().map(|part| format!("\n{} {}", part.role, Shape::of(&part.types)));
+    format!("{kind}{}", lines.collect::<String>())
+}

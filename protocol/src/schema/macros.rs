@@ -1,0 +1,204 @@
+//! `schema!`: from the declaration of a schema to its types.
+
+/// Declares a schema: a type for each topic, and one for the whole.
+///
+/// ```
+/// use tidewire_protocol::{name::Pattern, schema::{Schema, TypedTopic}};
+///
+/// tidewire_protocol::schema! {
+///     /// What this application says.
+///     pub schema Metrics {
+///         /// The load of a machine.
+///         topic Load { host: String, core: u16 } = "load:{host}:{core}" { event: f64 }
+///         topic Log = "log" { event: String, publish: String }
+///     }
+/// }
+///
+/// let load = Load { host: "db-1".into(), core: 3 };
+/// let topic = load.topic()?;
+/// assert_eq!(topic.as_str(), "load:db-1:3");
+/// assert_eq!(Load::from_params(&Load::pattern().matches(&topic).unwrap()), Some(load));
+/// assert_eq!(Metrics::ENTRIES.len(), 2);
+/// # Ok::<(), tidewire_protocol::name::FillError>(())
+/// ```
+///
+/// - A topic's fields are the parameters of its pattern, by name. A field's type has `FromStr` and `Display`, and what the
+///   topic's type derives: `Clone`, `Debug`, `PartialEq`, `Eq` and `Hash`. A topic without parameters has no fields.
+/// - `event` is what subscribers get, `publish` what clients send; without `publish` they may send nothing.
+/// - Doc comments go to the Rust types and to the TypeScript.
+///
+/// The compiler refuses a pattern that is none, and fields that are not its parameters:
+///
+/// ```compile_fail
+/// tidewire_protocol::schema! {
+///     pub schema Chat {
+///         topic Room { name: String } = "chat:{room}" { event: String }
+///     }
+/// }
+/// ```
+///
+/// Patterns of which one name could match two are refused by the export, and by a server that is given them.
+#[macro_export]
+macro_rules! schema {
+    (
+        $(#[$($meta:tt)*])*
+        $vis:vis schema $schema:ident {
+            $(
+                $(#[$($entry_meta:tt)*])*
+                $kind:ident $entry:ident $({ $($fields:tt)* })? = $key:literal $({ $($parts:tt)* })?
+            )*
+        }
+    ) => {
+        $(#[$($meta)*])*
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        $vis struct $schema;
+
+        $($crate::__schema_entry! {
+            $kind [$vis] [$(#[$($entry_meta)*])*] $entry [$({ $($fields)* })?] $key [$($($parts)*)?]
+        })*
+
+        impl $crate::schema::Schema for $schema {
+            const NAME: &'static str = ::core::stringify!($schema);
+            const MODULE: &'static str = ::core::module_path!();
+            const DOCS: &'static str = $crate::__schema_docs!($([$($meta)*])*);
+            const ENTRIES: &'static [$crate::schema::Entry] = &[
+                $($crate::schema::Entry::$kind::<$entry>($crate::__schema_docs!($([$($entry_meta)*])*))),*
+            ];
+        }
+
+        #[allow(dead_code, reason = "an application uses those that it needs")]
+        impl $schema {
+            /// The TypeScript module of this schema.
+            ///
+            /// # Errors
+            /// As `Schema::typescript`.
+            $vis fn typescript() -> ::core::result::Result<::std::string::String, $crate::schema::ExportError> {
+                <Self as $crate::schema::Schema>::typescript()
+            }
+
+            /// Writes the TypeScript module of this schema to a file.
+            ///
+            /// # Errors
+            /// As `Schema::export`.
+            $vis fn export(
+                path: impl ::core::convert::AsRef<::std::path::Path>,
+            ) -> ::core::result::Result<(), $crate::schema::ExportError> {
+                <Self as $crate::schema::Schema>::export(path)
+            }
+
+            /// Checks that a file has the TypeScript module of this schema.
+            ///
+            /// # Errors
+            /// As `Schema::check`.
+            $vis fn check(
+                path: impl ::core::convert::AsRef<::std::path::Path>,
+            ) -> ::core::result::Result<(), $crate::schema::ExportError> {
+                <Self as $crate::schema::Schema>::check(path)
+            }
+        }
+    };
+}
+
+/// The type of one entry, by its kind. A new part of a topic is one more optional line here, a new kind one more rule.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_entry {
+    (
+        topic [$vis:vis] [$(#[$meta:meta])*] $topic:ident
+        [$({ $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })?]
+        $pattern:literal
+        [event: $event:ty $(, publish: $publish:ty)? $(,)?]
+    ) => {
+        $crate::__schema_struct! {
+            $(#[$meta])*
+            #[doc = ""]
+            #[doc = ::core::concat!("The topic `", $pattern, "`.")]
+            #[derive(
+                ::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash,
+            )]
+            $vis struct $topic $({
+                $(
+                    $(#[$field_meta])*
+                    #[doc = ""]
+                    #[doc = ::core::concat!("The value of `{", ::core::stringify!($field), "}` in the topic's name.")]
+                    $vis $field: $type,
+                )*
+            })?
+        }
+
+        impl $crate::schema::TypedTopic for $topic {
+            type Event = $event;
+            type Publish = $crate::__schema_publish!($($publish)?);
+            const PATTERN: &'static str = $crate::schema::expansion::pattern(
+                $pattern,
+                &[$($($crate::schema::expansion::name(::core::stringify!($field))),*)?],
+            );
+
+            fn pattern() -> &'static $crate::name::Pattern {
+                static PATTERN: $crate::schema::expansion::OnceLock<$crate::name::Pattern> =
+                    $crate::schema::expansion::OnceLock::new();
+                PATTERN.get_or_init($crate::schema::expansion::parsed::<Self>)
+            }
+
+            fn topic(&self) -> ::core::result::Result<$crate::name::Topic, $crate::name::FillError> {
+                <Self as $crate::schema::TypedTopic>::pattern().fill(&[$($((
+                    $crate::schema::expansion::name(::core::stringify!($field)),
+                    ::std::string::ToString::to_string(&self.$field).as_str(),
+                )),*)?])
+            }
+
+            fn from_params(params: &$crate::name::Params<'_>) -> ::core::option::Option<Self> {
+                let _ = params;
+                ::core::option::Option::Some(Self {
+                    $($($field: $crate::schema::expansion::value(
+                        params,
+                        $crate::schema::expansion::name(::core::stringify!($field)),
+                    )?),*)?
+                })
+            }
+
+            fn hash() -> $crate::schema::SchemaHash {
+                static HASH: $crate::schema::expansion::OnceLock<$crate::schema::SchemaHash> =
+                    $crate::schema::expansion::OnceLock::new();
+                *HASH.get_or_init($crate::schema::expansion::topic_hash::<Self>)
+            }
+        }
+    };
+    (topic [$vis:vis] [$($meta:tt)*] $topic:ident [$($fields:tt)*] $pattern:literal [$($parts:tt)*]) => {
+        ::core::compile_error!(::core::concat!(
+            "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` or `{ event: Type, publish: Type }`",
+            " behind the pattern, and `{ name: Type, … }` or nothing before it",
+        ));
+    };
+    ($kind:ident [$vis:vis] [$($meta:tt)*] $entry:ident $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!("expected `topic`, found `", ::core::stringify!($kind), "`"));
+    };
+}
+
+/// Ends a struct without fields as it must be.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_struct {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident) => { $(#[$meta])* $vis struct $name; };
+    ($($fields:tt)*) => { $($fields)* };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_publish {
+    () => {
+        $crate::schema::NoPublish
+    };
+    ($publish:ty) => {
+        $publish
+    };
+}
+
+/// The text of a doc comment, a line for each attribute; other attributes give nothing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_docs {
+    ($([$($meta:tt)*])*) => { ::core::concat!($($crate::__schema_docs!(@ $($meta)*)),*) };
+    (@ doc = $line:expr) => { ::core::concat!($line, "\n") };
+    (@ $($meta:tt)*) => { "" };
+}

@@ -1,0 +1,82 @@
+//! What ts-rs says of a Rust type and of every type that it names.
+
+use std::{any::TypeId, collections::HashSet};
+
+use ts_rs::{Config, TS, TypeVisitor};
+
+/// A type of a schema entry in TypeScript, with the declarations that it needs.
+#[derive(Clone, Debug)]
+pub(super) struct Types {
+    /// The type itself, such as `ChatMessage` or `Array<Page<User>>`.
+    pub(super) name: String,
+    /// Every declared type within it, each once, in the order of ts-rs.
+    pub(super) declared: Vec<Declaration>,
+}
+
+/// A Rust type that has a name of its own in TypeScript.
+#[derive(Clone, Debug)]
+pub(super) struct Declaration {
+    /// The Rust type, for errors.
+    pub(super) rust: &'static str,
+    /// The name without type parameters.
+    pub(super) ident: String,
+    /// The name with the type parameters of this use.
+    pub(super) name: String,
+    /// What the name of this use stands for.
+    pub(super) inline: String,
+    /// The name and what it stands for, type parameters open: `Page<T>` and `{ items: Array<T>, }`.
+    pub(super) generic: (String, String),
+    /// The doc comment.
+    pub(super) docs: Option<String>,
+}
+
+impl Types {
+    pub(super) fn of<T: TS + 'static>() -> Self {
+        // A message is JSON, whose integers a browser reads as numbers.
+        let config = Config::new().with_large_int("number");
+        let mut visit = Visit { config: &config, seen: HashSet::new(), declared: Vec::new() };
+        visit.visit::<T>();
+        T::visit_generics(&mut visit);
+        T::visit_dependencies(&mut visit);
+        Self { declared: visit.declared, name: T::name(&config) }
+    }
+}
+
+struct Visit<'a> {
+    config: &'a Config,
+    seen: HashSet<TypeId>,
+    declared: Vec<Declaration>,
+}
+
+impl TypeVisitor for Visit<'_> {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        // ts-rs gives a path to what is declared, and only to that.
+        if T::output_path().is_none() || !self.seen.insert(TypeId::of::<T>()) {
+            return;
+        }
+        let (ident, inline) = (T::ident(self.config), T::inline(self.config));
+        let text = T::decl(self.config);
+        let generic =
+            text.strip_prefix("type ").and_then(|text| text.strip_suffix(';')).and_then(split);
+        self.declared.push(Declaration {
+            rust: std::any::type_name::<T>(),
+            name: T::name(self.config),
+            // Else it is an `enum`, which would be code in a module of types: its values serve as well.
+            generic: generic.unwrap_or_else(|| (ident.clone(), inline.clone())),
+            ident,
+            inline,
+            docs: T::docs(),
+        });
+        T::visit_dependencies(self);
+    }
+}
+
+/// Divides `Page<T = string> = …` at the sign behind the type parameters.
+fn split(text: &str) -> Option<(String, String)> {
+    let mut depth = 0;
+    let at = text.find(|c| {
+        depth += i32::from(c == '<') - i32::from(c == '>');
+        depth == 0 && c == '='
+    })?;
+    Some((text[..at].trim().to_owned(), text[at + 1..].trim().to_owned()))
+}
