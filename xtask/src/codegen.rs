@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use similar::TextDiff;
+use tidewire_chat_schema::Chat;
 use tidewire_protocol::code::{CloseCode, ErrorCode};
 
 use crate::failure::{Failure, OrMend, Result};
 use crate::project::Project;
 
-/// What the first line of every generated file has.
-pub(crate) const MARK: &str = "Written by `cargo xtask codegen`";
+/// How the first line of every generated file begins.
+pub(crate) const MARK: &str = "// Written by `";
 
 /// A generated file, by its path in the checkout.
 struct Output {
@@ -18,16 +19,10 @@ struct Output {
     contents: String,
 }
 
-impl Output {
-    fn new(path: &'static str, from: &str, body: &str) -> Self {
-        Self { path, contents: format!("// {MARK} from {from}. Do not edit.\n\n{body}") }
-    }
-}
-
 /// Writes every generated file; with `check` nothing is written and a stale one is a failure.
 pub(crate) fn run(project: &Project, check: bool) -> Result {
     let mut stale = Vec::new();
-    for output in outputs() {
+    for output in outputs()? {
         let path = project.root.join(output.path);
         let current = fs::read_to_string(&path).unwrap_or_default();
         if current == output.contents {
@@ -49,8 +44,12 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
     ))
 }
 
-fn outputs() -> Vec<Output> {
-    vec![Output::new("npm/src/codes.ts", "protocol/src/code.rs", &codes())]
+fn outputs() -> Result<Vec<Output>> {
+    let chat = Chat::typescript().or_mend("the chat schema", "mend examples/chat/schema")?;
+    Ok(vec![
+        Output { path: "examples/chat/web/src/chat.schema.ts", contents: chat },
+        Output { path: "npm/src/codes.ts", contents: codes() },
+    ])
 }
 
 fn write(path: &Path, contents: &str) -> Result {
@@ -72,7 +71,7 @@ fn codes() -> String {
     let errors = ErrorCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
     let closes = CloseCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
     format!(
-        "{}\n{}",
+        "{MARK}cargo xtask codegen` from protocol/src/code.rs. Do not edit.\n\n{}\n{}",
         table("ErrorCode", "Why a request was not done, by name.", errors),
         table("CloseCode", "Why a connection ended, by name.", closes),
     )
@@ -110,14 +109,16 @@ export const Codes = {
     }
 
     #[test]
+    fn every_file_says_that_it_is_generated() {
+        for output in outputs().unwrap() {
+            assert!(output.contents.starts_with(MARK), "{}", output.path);
+        }
+    }
+
+    #[test]
     fn a_stale_file_is_shown_as_a_diff() {
-        let output = Output::new("a.ts", "a.rs", "one\ntwo\n");
-        assert!(
-            output.contents.starts_with(&format!("// {MARK} from a.rs. Do not edit.\n\none\n"))
-        );
-        let current = output.contents.replace("two\n", "");
-        let expected = "--- a.ts\n+++ as generated\n@@ -1,3 +1,4 @@\n";
-        let shown = diff(&current, &output);
-        assert!(shown.starts_with(expected) && shown.ends_with(" one\n+two\n"), "{shown}");
+        let output = Output { path: "a.ts", contents: "one\ntwo\n".into() };
+        let expected = "--- a.ts\n+++ as generated\n@@ -1 +1,2 @@\n one\n+two\n";
+        assert_eq!(diff("one\n", &output), expected);
     }
 }
