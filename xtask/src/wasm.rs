@@ -10,8 +10,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wasm_bindgen_cli_support::Bindgen;
-
 use crate::failure::{Failure, OrMend, Result};
 use crate::project::Project;
 use crate::{npm, shell, system};
@@ -19,8 +17,8 @@ use crate::{npm, shell, system};
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// The crate whose module the npm package carries.
 const CORE: &str = "tidewire-core-wasm";
-/// What the files of the module are called.
-const OUT_NAME: &str = "tidewire_core";
+/// What the file of the module is called.
+const OUT_NAME: &str = "core.wasm";
 
 /// WASM that Chrome 96, Firefox 100 and Safari 15.4 all run. wasm-opt refuses a module that uses
 /// anything else, so a compiler that begins to is noticed here and not in a browser.
@@ -34,6 +32,17 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
+/// Sections that no engine reads.
+const STRIP: [&str; 3] = ["--strip-debug", "--strip-producers", "--strip-target-features"];
+
+/// What of the standard library a crate links; Debian's compiler builds just that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// `core` and `alloc`: a crate that names `std` does not compile.
+    Alloc,
+    Std,
+}
+
 /// Who compiles to WASM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compiler {
@@ -45,9 +54,9 @@ pub(crate) enum Compiler {
 pub(crate) fn build(project: &Project) -> Result {
     project.once("WASM core", || {
         let module = compile(project)?;
-        let out = project.npm().join("wasm");
-        bind(&module, &out)?;
-        optimise(project, &out.join(format!("{OUT_NAME}_bg.wasm")))
+        let folder = project.npm().join("wasm");
+        fs::create_dir_all(&folder).or_mend(folder.display(), "make npm/ writable")?;
+        optimise(project, &module, &folder.join(OUT_NAME))
     })
 }
 
@@ -83,12 +92,16 @@ impl Compiler {
     }
 
     /// `cargo SUBCOMMAND` for wasm32. Name a package (`-p`), or cargo compiles xtask for it too.
-    pub(crate) fn cargo(self, project: &Project, subcommand: &str) -> Command {
+    pub(crate) fn cargo(self, project: &Project, subcommand: &str, library: Library) -> Command {
         let mut cargo = shell::cargo();
         cargo.args([subcommand, "--target", TARGET]);
         cargo.arg("--target-dir").arg(target_folder(project));
         if self == Self::Debian {
-            cargo.args(["-Z", "build-std=std,panic_abort"]);
+            let crates = match library {
+                Library::Alloc => "build-std=core,alloc",
+                Library::Std => "build-std=std,panic_abort",
+            };
+            cargo.args(["-Z", crates]);
             cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc");
         }
         cargo
@@ -115,38 +128,24 @@ fn add_target() -> Result {
 fn compile(project: &Project) -> Result<PathBuf> {
     let compiler = Compiler::choose(project)?;
     shell::announce("compiling the client core to WASM (cold: half a minute)");
-    let mut cargo = compiler.cargo(project, "build");
+    let mut cargo = compiler.cargo(project, "build", Library::Alloc);
     shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
     let file = format!("{}.wasm", CORE.replace('-', "_"));
     Ok(target_folder(project).join(TARGET).join("wasm").join(file))
 }
 
-/// Writes the JavaScript that loads the module, and the module as that JavaScript wants it.
-fn bind(module: &Path, out: &Path) -> Result {
-    let mend = "cargo update -p wasm-bindgen --precise VERSION, with xtask's own in Cargo.toml";
-    let bound = Bindgen::new().input_path(module).out_name(OUT_NAME).web(true).map(|bindgen| {
-        bindgen
-            // Bundlers and module-less pages both choke on `import.meta.url`.
-            .omit_default_module_path(true)
-            .typescript(true)
-            .remove_name_section(true)
-            .remove_producers_section(true)
-            .generate(out)
-    });
-    bound.and_then(|generated| generated).or_mend("wasm-bindgen", mend)
-}
-
-fn optimise(project: &Project, module: &Path) -> Result {
+/// Writes the module to `out`, smaller and without what only tools read. It exports plain functions of numbers, so
+/// it needs no JavaScript to be loaded.
+fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     npm::install(&project.npm())?;
-    let before = size(module)?;
     let wasm_opt = project.npm().join("node_modules/.bin/wasm-opt");
     let mut command = Command::new(&wasm_opt);
-    command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(module);
+    command.arg("-Oz").args(FEATURES).args(STRIP).arg(module).arg("-o").arg(out);
     shell::run(
         &mut command,
         "if it names a feature, turn that off for the compiler; else: cd npm && npm ci",
     )?;
-    println!("  {}: {before} -> {} bytes", module.display(), size(module)?);
+    println!("  {}: {} -> {} bytes", out.display(), size(module)?, size(out)?);
     Ok(())
 }
 

@@ -1,1 +1,54 @@
-//! The client core as WASM.
+//! The client core as the WASM module of the npm package: plain functions of numbers.
+//!
+//! The module imports nothing and exports the functions of [`exports`] and its `memory`. A client is the number that `create`
+//! gives (its address), the first argument of every other call. `now` is milliseconds of a clock that counts while the machine
+//! sleeps (`Date.now()`); integers are those of docs/wire.md, 0 for absent ones. No function calls back into JavaScript.
+//!
+//! | export | what it is told or gives |
+//! |---|---|
+//! | `create(seed) → core` | a client; `seed` is a random integer below 2^53 |
+//! | `free(core)` | it is not used again |
+//! | `connect(core, now)`, `close(core, now)` | what the user wants |
+//! | `opened(core, now)`, `closed(core, code, now)` | the socket; nothing of one that was shut or replaced |
+//! | `wake(core, now)` | the page is visible again, the network is back |
+//! | `elapsed(core, now)` | the timer |
+//! | `timeout(core) → at` | when `elapsed` is to be called, on the clock of `now`; `Infinity` for never |
+//! | `subscribe(core, topic, now)`, `unsubscribe(core, topic, now)` | one local subscription more, or fewer |
+//! | `publish(core, now) → id` | the number under which the driver keeps the payload |
+//! | `event(core, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
+//! | `frame(core, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |
+//! | `poll(core) → op` | the next output, 0 for none |
+//! | `arg(core, index) → number` | of the output polled last |
+//!
+//! `flags`: 1 the frame's data goes to its handlers, 2 there are outputs to poll. After every other call that takes `now` the
+//! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are numbers from 1, each of its own set.
+//!
+//! | op | output | arguments |
+//! |---|---|---|
+//! | 1 | the state | 0 idle, 1 connecting, 2 connected, 3 waiting, 4 stopped, 5 closed; close code; `retry_at` |
+//! | 2 | open a socket | |
+//! | 3 | shut the socket and forget it | close code |
+//! | 4 | send `$hello` | id |
+//! | 5 | send `$subscribe` | id; topic; `since`'s epoch (0: no `since`); its offset |
+//! | 6 | send `$unsubscribe` | id; topic |
+//! | 7 | send the publish | id |
+//! | 8 | send `$pong` | |
+//! | 9 | a publish was appended | id; epoch; offset |
+//! | 10 | a publish was rejected | id; error code |
+//! | 11 | a topic's events flow | topic; 0 fresh, 1 recovered, 2 lost; epoch; offset |
+//! | 12 | a topic was refused | topic; error code; `retry_at` (0: its subscriptions are over) |
+//! | 13 | events are missing | topic; after; to; 1 dropped, 2 conflated, 3 lost, 4 new epoch |
+//! | 14 | malformed frames have come | how many |
+//! | 15 | a topic's number is free | topic |
+//! | 16 | an epoch's number is free | epoch |
+//!
+//! `cargo xtask wasm` writes the module to `npm/wasm/core.wasm`; `WebAssembly.instantiate(bytes, {})` is all it needs. There is
+//! no wasm-bindgen in it: its glue and borrow checks cost 2.4 kB of the compressed package, and functions of numbers need
+//! neither.
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+pub mod exports;
+mod output;
+#[cfg(target_arch = "wasm32")]
+mod runtime;
