@@ -1,2 +1,43 @@
-//! Typed realtime for Rust backends.
+//! Typed realtime for Rust backends: a live server that an application embeds.
+//!
+//! A [`Live`] is built once and mounted as an axum route; browsers connect with the npm package `tidewire`, Rust programs with
+//! `tidewire-client`, scripts with nothing but a WebSocket. [`ws`] is the WebSocket layer on its own.
+//!
+//! The schema that both sides share is written with [`schema!`](tidewire_protocol::schema!) in a crate of its own.
+
+pub mod broker;
+mod builder;
+mod clock;
+mod close;
+mod connection;
+mod error;
+mod hooks;
+mod hub;
+mod io;
+mod live;
+mod options;
+mod outbox;
+mod random;
+mod request;
+mod session;
+mod topics;
+mod transport;
 pub mod ws;
+
+pub use builder::LiveBuilder;
+pub use close::CloseReason;
+pub use error::{
+    Access::{self, Allow, Deny},
+    PublishError, Refusal, SendError, SubscribeError,
+};
+pub use hooks::Context;
+pub use live::Live;
+pub use request::Request;
+pub use session::Session;
+pub use tidewire_protocol::{
+    code::{CloseCode, ErrorCode},
+    frame::Position,
+    message::Message,
+    name::Topic,
+};
+pub use topics::{TopicBuilder, TopicHandle};

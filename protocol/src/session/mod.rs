@@ -193,6 +193,12 @@ impl Session {
         self.hook = None;
     }
 
+    /// When the hook that runs must have ended.
+    #[must_use]
+    pub const fn hook_deadline(&self) -> Option<Millis> {
+        self.hook
+    }
+
     /// Whether the oldest waiting frame's turn is now.
     #[must_use]
     pub fn poll_backlog(&self) -> bool {

@@ -1,0 +1,257 @@
+//! [`MemoryBroker`]: topics of one process, or of several `Live`s in it that share one.
+//!
+//! Each topic's log and its sinks stand under one lock, held from append to hand-over: that is the order of the topic. Topics are
+//! spread over shards, each swept now and then by whoever comes by: there is no task in the background.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::value::RawValue;
+use tidewire_protocol::{
+    Millis,
+    name::Topic,
+    topic::{Epoch, Log, Start},
+};
+
+use super::{Broker, BrokerError, BrokerFuture, Keep, Page, Place, Record, Sink};
+use crate::clock::{Clock, millis};
+
+const SHARDS: usize = 64;
+
+/// How often a shard is looked over for topics that nobody needs.
+const SWEEP_EVERY_MS: Millis = 5_000;
+
+/// The bounds of a [`MemoryBroker`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryLimits {
+    /// Topics that may exist at once; 100,000 by default, so that invented names cannot fill the memory.
+    pub topics: usize,
+    /// An unused topic whose history is empty is forgotten after this long, and has a new epoch when it comes again; 60 s by
+    /// default, so that a page which reloads finds its topic.
+    pub idle: Duration,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { topics: 100_000, idle: Duration::from_secs(60) }
+    }
+}
+
+/// The broker within a process. Cheap to clone; clones share their topics.
+///
+/// A restart of the process is a new epoch for every topic: clients are told that what they missed is gone.
+#[derive(Clone)]
+pub struct MemoryBroker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+    count: AtomicUsize,
+    limits: MemoryLimits,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Shard {
+    topics: HashMap<Topic, Arc<Mutex<Entry>>>,
+    swept: Millis,
+}
+
+struct Entry {
+    log: Log<Arc<RawValue>>,
+    sinks: Vec<Arc<dyn Sink>>,
+    age_ms: Millis,
+    used: Millis,
+    /// Taken out of its shard: whoever still holds it looks the topic up again.
+    forgotten: bool,
+}
+
+impl Default for MemoryBroker {
+    fn default() -> Self {
+        Self::new(MemoryLimits::default())
+    }
+}
+
+impl MemoryBroker {
+    /// A broker without topics.
+    #[must_use]
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+                hasher: RandomState::new(),
+                count: AtomicUsize::new(0),
+                limits,
+                clock: Clock::start(),
+            }),
+        }
+    }
+
+    /// How many topics exist.
+    #[must_use]
+    pub fn topics(&self) -> usize {
+        self.inner.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Inner {
+    /// Does `work` on a topic that exists then.
+    fn with<T>(
+        &self,
+        topic: &Topic,
+        work: impl FnOnce(&mut Entry, Millis) -> T,
+    ) -> Result<T, BrokerError> {
+        let now = self.clock.now();
+        loop {
+            let entry = self.entry(topic, now)?;
+            let mut entry = entry.lock().expect("no panic while a topic is locked");
+            if !entry.forgotten {
+                entry.used = now;
+                return Ok(work(&mut entry, now));
+            }
+        }
+    }
+
+    fn shard(&self, topic: &Topic) -> MutexGuard<'_, Shard> {
+        let at = usize::try_from(self.hasher.hash_one(topic) % SHARDS as u64).unwrap_or(0);
+        self.shards[at].lock().expect("no panic while a shard is locked")
+    }
+
+    fn entry(&self, topic: &Topic, now: Millis) -> Result<Arc<Mutex<Entry>>, BrokerError> {
+        let mut shard = self.shard(topic);
+        if now.saturating_sub(shard.swept) >= SWEEP_EVERY_MS {
+            self.sweep(&mut shard, now);
+        }
+        if let Some(entry) = shard.topics.get(topic) {
+            return Ok(Arc::clone(entry));
+        }
+        if self.count.load(Ordering::Relaxed) >= self.limits.topics {
+            return Err(BrokerError::TooManyTopics);
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let log = Log::new(Epoch::from_bits(crate::random::bits()));
+        let entry = Entry { log, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false };
+        let entry = Arc::new(Mutex::new(entry));
+        shard.topics.insert(topic.clone(), Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    fn sweep(&self, shard: &mut Shard, now: Millis) {
+        shard.swept = now;
+        let idle_ms = millis(self.limits.idle);
+        shard.topics.retain(|_, entry| {
+            // One that is locked is in use.
+            let Ok(mut entry) = entry.try_lock() else { return true };
+            let age_ms = entry.age_ms;
+            entry.log.expire(age_ms, now);
+            let is_idle = entry.sinks.is_empty()
+                && entry.log.is_empty()
+                && now.saturating_sub(entry.used) >= idle_ms;
+            entry.forgotten = is_idle;
+            if is_idle {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+            !is_idle
+        });
+    }
+}
+
+impl Entry {
+    fn place(&self, offset: u64) -> Place {
+        Place { epoch: self.log.epoch().clone(), offset }
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: Result<T, BrokerError>) -> BrokerFuture<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Broker for MemoryBroker {
+    fn publish<'a>(
+        &'a self,
+        topic: &'a Topic,
+        data: Arc<RawValue>,
+        keep: Keep,
+    ) -> BrokerFuture<'a, Place> {
+        ready(self.inner.with(topic, |entry, now| {
+            let bytes = data.get().len();
+            let (offset, prev) = entry.log.append(Arc::clone(&data), bytes, keep.retention, now);
+            entry.age_ms = keep.retention.age_ms;
+            let record = Record { offset, prev, data };
+            for sink in &entry.sinks {
+                sink.deliver(&record);
+            }
+            entry.place(offset)
+        }))
+    }
+
+    fn attach<'a>(&'a self, topic: &'a Topic, sink: Arc<dyn Sink>) -> BrokerFuture<'a, Place> {
+        ready(self.inner.with(topic, |entry, _| {
+            entry.sinks.push(sink);
+            entry.place(entry.log.head())
+        }))
+    }
+
+    fn detach(&self, topic: &Topic, sink: &Arc<dyn Sink>) {
+        // A topic that is there only because of this look-up is swept like any other.
+        let _ = self
+            .inner
+            .with(topic, |entry, _| entry.sinks.retain(|other| !Arc::ptr_eq(other, sink)));
+    }
+
+    fn start<'a>(
+        &'a self,
+        topic: &'a Topic,
+        since: Option<(&'a str, u64)>,
+    ) -> BrokerFuture<'a, (Start, Place)> {
+        ready(self.inner.with(topic, |entry, now| {
+            let age_ms = entry.age_ms;
+            entry.log.expire(age_ms, now);
+            let start = entry.log.start(since);
+            (start, entry.place(entry.log.head()))
+        }))
+    }
+
+    fn read<'a>(
+        &'a self,
+        topic: &'a Topic,
+        after: &'a Place,
+        most: usize,
+    ) -> BrokerFuture<'a, Page> {
+        ready(self.inner.with(topic, |entry, _| {
+            let head = entry.log.head();
+            if entry.log.epoch() != &after.epoch || !entry.log.reaches(after.offset) {
+                return Page { records: Vec::new(), lost: true, head };
+            }
+            let records = entry.log.after(after.offset).take(most);
+            let records = records
+                .map(|entry| Record {
+                    offset: entry.offset,
+                    prev: entry.prev,
+                    data: Arc::clone(&entry.event),
+                })
+                .collect();
+            Page { records, lost: false, head }
+        }))
+    }
+}
+
+impl fmt::Debug for MemoryBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBroker").field("topics", &self.topics()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

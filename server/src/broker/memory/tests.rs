@@ -1,0 +1,92 @@
+use tidewire_protocol::topic::Retention;
+
+use super::*;
+
+const KEEP: Keep = Keep { retention: Retention { events: 3, age_ms: 1000, bytes: 1000 } };
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<(u64, u64)>>);
+
+impl Sink for Seen {
+    fn deliver(&self, record: &Record) {
+        self.0.lock().unwrap().push((record.offset, record.prev));
+    }
+}
+
+fn topic(name: &str) -> Topic {
+    Topic::parse(name).unwrap()
+}
+
+async fn publish(broker: &MemoryBroker, name: &str) -> Result<Place, BrokerError> {
+    let data = serde_json::value::to_raw_value(&1).unwrap();
+    broker.publish(&topic(name), data.into(), KEEP).await
+}
+
+#[tokio::test]
+async fn a_sink_gets_every_event_after_it_was_attached_in_order() {
+    let broker = MemoryBroker::default();
+    publish(&broker, "a").await.unwrap();
+    let seen = Arc::new(Seen::default());
+    let sink: Arc<dyn Sink> = Arc::clone(&seen) as Arc<dyn Sink>;
+    let place = broker.attach(&topic("a"), Arc::clone(&sink)).await.unwrap();
+    assert_eq!(place.offset, 1);
+    for offset in 2..4 {
+        assert_eq!(publish(&broker.clone(), "a").await.unwrap(), Place { offset, ..place.clone() });
+    }
+    broker.detach(&topic("a"), &sink);
+    publish(&broker, "a").await.unwrap();
+    assert_eq!(*seen.0.lock().unwrap(), [(2, 1), (3, 2)]);
+}
+
+#[tokio::test]
+async fn history_is_read_whole_or_said_to_be_lost() {
+    let broker = MemoryBroker::default();
+    let first = publish(&broker, "a").await.unwrap();
+    for _ in 0..4 {
+        publish(&broker, "a").await.unwrap();
+    }
+    let page = |after: Place, most| {
+        let broker = broker.clone();
+        async move {
+            let page = broker.read(&topic("a"), &after, most).await.unwrap();
+            (
+                page.records.iter().map(|record| record.offset).collect::<Vec<_>>(),
+                page.lost,
+                page.head,
+            )
+        }
+    };
+    let at = |offset| Place { offset, ..first.clone() };
+    assert_eq!(page(at(2), 2).await, (vec![3, 4], false, 5));
+    assert_eq!(page(at(5), 2).await, (vec![], false, 5));
+    assert_eq!(page(at(1), 9).await, (vec![], true, 5));
+    assert_eq!(page(Place { epoch: "other".into(), offset: 4 }, 9).await, (vec![], true, 5));
+    let (start, place) = broker.start(&topic("a"), Some((first.epoch.as_str(), 3))).await.unwrap();
+    assert_eq!((start, place.offset), (Start::Recovered(3), 5));
+}
+
+#[tokio::test]
+async fn there_are_no_more_topics_than_there_may_be() {
+    let broker = MemoryBroker::new(MemoryLimits { topics: 2, ..MemoryLimits::default() });
+    publish(&broker, "a").await.unwrap();
+    publish(&broker, "b").await.unwrap();
+    assert_eq!(publish(&broker, "c").await, Err(BrokerError::TooManyTopics));
+    publish(&broker, "a").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_topic_is_forgotten_and_comes_again_in_a_new_epoch() {
+    let broker = MemoryBroker::default();
+    let before = publish(&broker, "idle").await.unwrap();
+    let sink: Arc<dyn Sink> = Arc::new(Seen::default());
+    broker.attach(&topic("used"), sink).await.unwrap();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    // Whoever comes by sweeps: enough names to meet every shard.
+    for n in 0..1000 {
+        broker.start(&topic(&format!("n{n}")), None).await.unwrap();
+    }
+    assert_eq!(broker.topics(), 1001, "`used` and the thousand");
+    let after = publish(&broker, "idle").await.unwrap();
+    assert_eq!(after.offset, 1);
+    assert_ne!(after.epoch, before.epoch);
+}

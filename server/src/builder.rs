@@ -1,0 +1,265 @@
+//! [`LiveBuilder`]: what an application configures, once, before it serves.
+
+use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
+
+use tidewire_protocol::{message::Message, name::Topic, schema::TypedTopic};
+
+use crate::{
+    broker::{Broker, MemoryBroker},
+    clock::Clock,
+    close::CloseReason,
+    error::{Access, Refusal},
+    hooks::{Context, Hooks},
+    hub::Hub,
+    live::{Live, Shared},
+    options::Options,
+    request::Request,
+    session::{Session, Sessions},
+    topics::{Rule, TopicBuilder},
+    ws::handshake::Origins,
+};
+
+/// Configures a [`Live`].
+///
+/// Hooks are async closures that take what they need as owned arguments; the application's state comes to them as
+/// `cx.state`. Set [`state`](Self::state) before the hooks that use it.
+pub struct LiveBuilder<V, S> {
+    context: Context<S>,
+    options: Options,
+    hooks: Hooks<V>,
+    rules: Vec<Rule<V>>,
+    broker: Option<Arc<dyn Broker>>,
+    new_id: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl<V: Send + Sync + 'static> LiveBuilder<V, ()> {
+    pub(crate) fn new() -> Self {
+        Self {
+            context: Context { state: Arc::new(()) },
+            options: Options::default(),
+            hooks: Hooks::default(),
+            rules: Vec::new(),
+            broker: None,
+            new_id: Box::new(crate::random::id),
+        }
+    }
+}
+
+impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
+    /// Sets the application's state, which every hook set after this gets as `cx.state`.
+    #[must_use]
+    pub fn state<S2: Send + Sync + 'static>(self, state: S2) -> LiveBuilder<V, S2> {
+        let Self { context: _, options, hooks, rules, broker, new_id } = self;
+        LiveBuilder {
+            context: Context { state: Arc::new(state) },
+            options,
+            hooks,
+            rules,
+            broker,
+            new_id,
+        }
+    }
+
+    /// Asks `hook` who a client is, by the HTTP request of its upgrade: cookie, query, header. A refusal is answered with its
+    /// HTTP status, 401 by default.
+    #[must_use]
+    pub fn on_auth<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<V, Refusal>> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_auth =
+            Some(Box::new(move |request| Box::pin(hook(context.clone(), request))));
+        self
+    }
+
+    /// Asks `hook` who a client is, by the token of its hello (`None` if it gave none). Until that has passed nothing but a
+    /// hello is taken, so that only clients in full mode can connect. A refusal closes the connection with 4200.
+    #[must_use]
+    pub fn on_token<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Option<String>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<V, Refusal>> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_token = Some(Box::new(move |token| Box::pin(hook(context.clone(), token))));
+        self
+    }
+
+    /// Lets everybody in, each with the value that `value` gives. A server whose value is `()` does so without this.
+    #[must_use]
+    pub fn anonymous<F: Fn() -> V + Send + Sync + 'static>(mut self, value: F) -> Self {
+        self.hooks.anonymous = Some(Box::new(value));
+        self
+    }
+
+    /// Takes every message that is no request and matches no typed topic. The messages of a session come one at a time, in
+    /// the order in which they were sent.
+    #[must_use]
+    pub fn on_message<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, Message) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_message = Some(Box::new(move |session, message| {
+            Box::pin(hook(context.clone(), session, message))
+        }));
+        self
+    }
+
+    /// Asks `hook` whether a client may subscribe to a topic that no typed topic matches.
+    #[must_use]
+    pub fn on_subscribe<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, Topic) -> R + Send + Sync + 'static,
+        R: Future<Output = Access> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_subscribe =
+            Some(Box::new(move |session, topic| Box::pin(hook(context.clone(), session, topic))));
+        self
+    }
+
+    /// Calls `hook` once for each session that has ended, after its subscriptions have.
+    #[must_use]
+    pub fn on_close<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, CloseReason) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_close =
+            Some(Box::new(move |session, reason| Box::pin(hook(context.clone(), session, reason))));
+        self
+    }
+
+    /// Adds a typed topic with the rules that `rules` gives it.
+    ///
+    /// # Panics
+    /// If one name could match both its pattern and that of a topic added before.
+    #[must_use]
+    pub fn topic<T: TypedTopic>(
+        mut self,
+        rules: impl FnOnce(TopicBuilder<V, S, T>) -> TopicBuilder<V, S, T>,
+    ) -> Self {
+        let rule = rules(TopicBuilder::new(self.context.clone())).build();
+        if let Some(other) = self.rules.iter().find(|other| other.pattern.overlaps(rule.pattern)) {
+            panic!(
+                "one name could match both `{}` and `{}`",
+                other.pattern.as_str(),
+                rule.pattern.as_str()
+            );
+        }
+        self.rules.push(rule);
+        self
+    }
+
+    /// Sets the origins whose pages may connect, compared exactly (`https://app.example`); `*` allows all. By default the
+    /// page's host and port must be those of the request.
+    #[must_use]
+    pub fn origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
+        self.options.origins = Origins::list(origins);
+        self
+    }
+
+    /// Sets how many messages may wait for a session's socket; 256 by default. A session whose queue overflows is closed.
+    #[must_use]
+    pub fn queue_size(mut self, messages: usize) -> Self {
+        self.options.queue.messages = messages;
+        self
+    }
+
+    /// Sets how many bytes may wait for a session's socket; 1 MiB by default.
+    #[must_use]
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.options.queue.bytes = bytes;
+        self
+    }
+
+    /// Sets the largest message that is read, in bytes; 4 MiB by default. A larger one ends the connection with 1009.
+    #[must_use]
+    pub fn read_limit(mut self, bytes: usize) -> Self {
+        self.options.read_limit = bytes;
+        self
+    }
+
+    /// Sets how many topics a session may be subscribed to; 128 by default.
+    #[must_use]
+    pub fn max_subscriptions(mut self, topics: usize) -> Self {
+        self.options.subscriptions = topics;
+        self
+    }
+
+    /// Sets after how long a silent client is pinged (25 s by default, below the 30 s after which many proxies drop a
+    /// connection), and how long it then has to answer (10 s by default).
+    #[must_use]
+    pub fn heartbeat(mut self, ping: Duration, pong: Duration) -> Self {
+        self.options.ping = ping;
+        self.options.pong = pong;
+        self
+    }
+
+    /// Sets how long a hook may run; 30 s by default. One that runs longer is dropped and its session closed.
+    #[must_use]
+    pub fn hook_timeout(mut self, timeout: Duration) -> Self {
+        self.options.hook_timeout = timeout;
+        self
+    }
+
+    /// Sets where sessions get their ids from; 128 random bits by default. An id that an open session has is not taken: the
+    /// generator is asked again, and after four times the connection is closed.
+    #[must_use]
+    pub fn id_generator<F: Fn() -> String + Send + Sync + 'static>(mut self, generator: F) -> Self {
+        self.new_id = Box::new(generator);
+        self
+    }
+
+    /// Sets the broker; by default a [`MemoryBroker`] of its own.
+    #[must_use]
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker = Some(Arc::new(broker));
+        self
+    }
+
+    /// Makes the server.
+    ///
+    /// # Panics
+    /// If nothing gives a session its value: neither `on_auth`, `on_token` nor `anonymous` is set, and `V` is not `()`.
+    #[must_use]
+    pub fn build(mut self) -> Live<V> {
+        if self.hooks.on_auth.is_none()
+            && self.hooks.on_token.is_none()
+            && self.hooks.anonymous.is_none()
+        {
+            assert!(
+                unit::<V>().is_some(),
+                "a Live needs `on_auth`, `on_token` or `anonymous` to give its sessions a value"
+            );
+            self.hooks.anonymous = Some(Box::new(|| unit::<V>().expect("checked above: V is ()")));
+        }
+        let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
+        Live::new(Shared {
+            options: self.options,
+            hooks: self.hooks,
+            rules: self.rules,
+            hub: Hub::new(broker),
+            sessions: Sessions::default(),
+            clock: Clock::start(),
+            new_id: self.new_id,
+        })
+    }
+}
+
+/// `()` as a `V`, if that is what `V` is.
+fn unit<V: 'static>() -> Option<V> {
+    let unit: Box<dyn Any> = Box::new(());
+    unit.downcast::<V>().ok().map(|unit| *unit)
+}
+
+impl<V, S> fmt::Debug for LiveBuilder<V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! [`CloseReason`]: why a session ended, as `on_close` and the session's handle tell it.
+
+use tidewire_protocol::code::CloseCode;
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client closed it.
+    Client {
+        /// The code of its close frame; `None` if that had none.
+        code: Option<CloseCode>,
+        /// The reason of its close frame.
+        reason: String,
+    },
+    /// The connection was lost without a close frame.
+    Lost,
+    /// The client broke the WebSocket protocol, or sent a binary message.
+    Protocol(CloseCode),
+    /// A message of the client was over the read limit.
+    TooLarge,
+    /// The client did not read as fast as its queue filled.
+    SlowConsumer,
+    /// Something took too long; the code says what.
+    Timeout(CloseCode),
+    /// The client could not be let in: its hello or its token was refused.
+    Refused(CloseCode),
+    /// The application ended it, by [`Session::close`](crate::Session::close).
+    Application {
+        /// The code given.
+        code: CloseCode,
+        /// The reason given.
+        reason: String,
+    },
+    /// A hook panicked.
+    Panic,
+    /// The server stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The close code that tells it: what the client gets, or gave.
+    #[must_use]
+    pub fn code(&self) -> CloseCode {
+        match self {
+            Self::Client { code, .. } => code.unwrap_or(CloseCode::NORMAL),
+            Self::Lost => CloseCode::ABNORMAL,
+            Self::TooLarge => CloseCode::TOO_BIG,
+            Self::SlowConsumer => CloseCode::SLOW_CONSUMER,
+            Self::Protocol(code)
+            | Self::Timeout(code)
+            | Self::Refused(code)
+            | Self::Application { code, .. } => *code,
+            Self::Panic => CloseCode::INTERNAL,
+            Self::Shutdown => CloseCode::GOING_AWAY,
+        }
+    }
+
+    /// The code and reason of the close frame that the server sends; none where there is nobody to read it.
+    pub(crate) fn close_frame(&self) -> Option<(CloseCode, String)> {
+        match self {
+            Self::Lost => None,
+            // The answer to a close frame carries its code and no words.
+            Self::Client { .. } => Some((self.code(), String::new())),
+            Self::Application { code, reason } => Some((*code, reason.clone())),
+            _ => Some((self.code(), self.code().name().into())),
+        }
+    }
+
+    /// Whether what waits in the queue is still sent before the close frame.
+    pub(crate) fn delivers_queued(&self) -> bool {
+        matches!(
+            self,
+            Self::Application { .. } | Self::Shutdown | Self::Client { .. } | Self::Refused(_)
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! The hello: who it is by its token, how the schemas fit, and the beginning of a session.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use tidewire_protocol::{
+    code::CloseCode,
+    frame::{
+        VERSION,
+        client::{ClientFrame, Hello},
+        server::{self, Limits, Match, Welcome},
+    },
+};
+
+use super::{Connection, Panic};
+use crate::{
+    clock::millis, close::CloseReason, error::Refusal, hooks::BoxFuture, session::Session,
+    ws::encode,
+};
+
+/// How often an id generator is asked for an id that no session has.
+const ID_TRIES: usize = 4;
+
+/// A hello whose token is being looked at.
+pub(super) struct Greeting<V> {
+    id: Option<u64>,
+    hello: Hello,
+    verdict: BoxFuture<Result<Result<V, Refusal>, Panic>>,
+}
+
+impl<V: Send + Sync + 'static> Connection<V> {
+    pub(super) fn handle_hello(&mut self, frame: &ClientFrame<'_>) {
+        let hello = serde_json::from_str::<Hello>(frame.data.get()).ok();
+        let Some(mut hello) =
+            hello.filter(|hello| hello.version == VERSION && hello.has_valid_client())
+        else {
+            self.outbox.close(CloseReason::Refused(CloseCode::BAD_HELLO));
+            return;
+        };
+        if self.live.shared().hooks.on_token.is_none() {
+            return self.welcome(frame.id, &hello);
+        }
+        let (live, token) = (self.live.clone(), hello.token.take());
+        let verdict = async move {
+            match &live.shared().hooks.on_token {
+                Some(on_token) => on_token(token).await,
+                None => Err(Refusal::unauthorized()),
+            }
+        };
+        let verdict =
+            AssertUnwindSafe(verdict).catch_unwind().map(|result| result.map_err(|_| Panic));
+        self.greeting = Some(Greeting { id: frame.id, hello, verdict: Box::pin(verdict) });
+    }
+
+    /// Polls the token's hook. Whether anything changed.
+    pub(super) fn poll_greeting(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(greeting) = &mut self.greeting else { return false };
+        let Poll::Ready(verdict) = greeting.verdict.as_mut().poll(cx) else { return false };
+        let Some(Greeting { id, hello, .. }) = self.greeting.take() else { return false };
+        match verdict {
+            Ok(Ok(value)) => {
+                self.value = Some(value);
+                self.begin_session();
+                self.welcome(id, &hello);
+            }
+            Ok(Err(refusal)) => {
+                self.refuse(id, "$hello", &refusal);
+                self.outbox.close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
+            }
+            Err(Panic) => self.outbox.close(CloseReason::Panic),
+        }
+        true
+    }
+
+    /// The session begins: it is known who it is.
+    pub(super) fn begin_session(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        let shared = self.live.shared();
+        let session =
+            Session::new((shared.new_id)(), value, Arc::clone(&self.outbox), self.live.clone());
+        let session = (0..ID_TRIES).try_fold(session, |session, _| {
+            if shared.sessions.insert(&session) {
+                Err(session)
+            } else {
+                Ok(session.with_id((shared.new_id)()))
+            }
+        });
+        match session {
+            Err(entered) => self.session = Some(entered),
+            Ok(_) => {
+                tracing::error!("the id generator gave only ids that open sessions have");
+                self.outbox.close(CloseReason::Panic);
+            }
+        }
+    }
+
+    fn welcome(&mut self, id: Option<u64>, hello: &Hello) {
+        let Some(session) = &self.session else { return };
+        let schema = self.live.match_schema(&hello.schema);
+        let refused =
+            schema.iter().filter(|(_, fit)| !fit.is_accepted()).map(|(entry, _)| entry.clone());
+        self.refused = Arc::new(refused.collect());
+        let options = self.live.options();
+        let welcome = Welcome {
+            version: VERSION,
+            session: session.id().into(),
+            ping_ms: millis(options.ping),
+            pong_ms: millis(options.pong),
+            limits: Limits {
+                message_bytes: options.read_limit as u64,
+                subscriptions: options.subscriptions as u64,
+            },
+            schema,
+        };
+        self.outbox.answer(encode::text(&server::write_hello(id, &welcome)));
+        session.go_full();
+        self.core.handle_welcomed();
+    }
+}
+
+impl<V: Send + Sync + 'static> crate::live::Live<V> {
+    /// How each entry that a client names fits this server.
+    fn match_schema<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> std::collections::BTreeMap<String, Match> {
+        let rules = &self.shared().rules;
+        let fit = |entry: &str, hash: &str| match rules
+            .iter()
+            .find(|rule| rule.pattern.as_str() == entry)
+        {
+            Some(rule) if rule.hash == hash => Match::Same,
+            Some(_) => Match::Incompatible,
+            None => Match::Unknown,
+        };
+        entries.into_iter().map(|(entry, hash)| (entry.clone(), fit(entry, hash))).collect()
+    }
+}

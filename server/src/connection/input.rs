@@ -1,0 +1,135 @@
+//! From bytes to frames: reads the socket into a buffer that all connections of a thread share, decodes, and asks the session
+//! core what to do with each frame.
+
+use std::{
+    cell::Cell,
+    task::{Context, Poll},
+};
+
+use tidewire_protocol::{
+    code::{CloseCode, ErrorCode},
+    frame::client::{ClientFrame, Kind},
+    session::{self, Verdict},
+};
+
+use super::{Connection, requests::Frame};
+use crate::{
+    close::CloseReason,
+    error::Refusal,
+    ws::{DecodeError, Event, encode},
+};
+
+/// Large enough to take what a burst of small frames brings in one read; one such buffer per thread.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Lends the thread's buffer. A loan within a loan gets a buffer of its own.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_BYTES].into_boxed_slice());
+    let result = work(&mut scratch);
+    SCRATCH.set(Some(scratch));
+    result
+}
+
+impl<V: Send + Sync + 'static> Connection<V> {
+    /// Reads and handles what the socket has, if the session may read. Whether anything changed.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.core.may_read() || self.outbox.is_closed() {
+            return false;
+        }
+        if !self.unread.is_empty() {
+            let mut unread = std::mem::take(&mut self.unread);
+            self.handle_bytes(&mut unread);
+            return true;
+        }
+        with_scratch(|scratch| match self.outbox.io().poll_read(cx, scratch) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(read)) if read > 0 => {
+                self.handle_bytes(&mut scratch[..read]);
+                true
+            }
+            Poll::Ready(_) => {
+                self.outbox.close(CloseReason::Lost);
+                true
+            }
+        })
+    }
+
+    fn handle_bytes(&mut self, mut bytes: &mut [u8]) {
+        // The decoder is lent out, so that what it gives may be handled while it is borrowed.
+        let mut decoder = std::mem::replace(&mut self.decoder, crate::ws::Decoder::server(0));
+        loop {
+            if !self.core.may_read() {
+                self.unread = bytes.to_vec();
+                break;
+            }
+            match decoder.decode(&mut bytes) {
+                Ok(Some(event)) => self.handle_event(event),
+                Ok(None) => break,
+                Err(DecodeError::TooLarge) => self.outbox.close(CloseReason::TooLarge),
+                Err(error) => {
+                    self.outbox.close(CloseReason::Protocol(CloseCode(error.close_code())))
+                }
+            }
+            if self.outbox.is_closed() {
+                break;
+            }
+        }
+        self.decoder = decoder;
+    }
+
+    fn handle_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(text) => self.handle_text(&text),
+            Event::Binary(_) => self.outbox.close(CloseReason::Protocol(CloseCode::UNSUPPORTED)),
+            Event::Ping(payload) => {
+                self.core.handle_heard(self.now());
+                self.outbox.answer(encode::pong(&payload));
+            }
+            Event::Pong(_) => self.core.handle_heard(self.now()),
+            Event::Close(frame) => {
+                let (code, reason) = frame.map_or((None, String::new()), |frame| {
+                    (Some(CloseCode(frame.code)), frame.reason.into_owned())
+                });
+                self.outbox.close(CloseReason::Client { code, reason });
+            }
+        }
+    }
+
+    fn handle_text(&mut self, text: &str) {
+        let frame = match ClientFrame::parse(text, self.live.options().json_depth) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.core.handle_heard(self.now());
+                self.refuse(error.id, "", &Refusal::new(error.code).message(error.message));
+                return;
+            }
+        };
+        let kind = match frame.kind {
+            Kind::Hello => session::Kind::Hello,
+            Kind::Pong => session::Kind::Pong,
+            Kind::Subscribe | Kind::Unsubscribe => session::Kind::Request,
+            Kind::Other => session::Kind::Other,
+            _ => session::Kind::Reserved,
+        };
+        match self.core.handle_frame(kind, text.len(), self.now()) {
+            Verdict::Hello => self.handle_hello(&frame),
+            Verdict::Take => self.take(Frame::new(&frame, text.len())),
+            Verdict::Wait => self.waiting.push_back(Frame::new(&frame, text.len())),
+            Verdict::Refuse(code) => self.refuse(frame.id, &frame.topic, &refusal(code)),
+            _ => {}
+        }
+    }
+}
+
+fn refusal(code: ErrorCode) -> Refusal {
+    let refusal = Refusal::new(code);
+    match code {
+        ErrorCode::NOT_READY => refusal.message("one `$hello` comes first"),
+        ErrorCode::RESERVED_TOPIC => refusal.message("names that begin with `$` are reserved"),
+        _ => refusal,
+    }
+}

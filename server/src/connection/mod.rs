@@ -1,0 +1,292 @@
+//! One connection's driver: a future that owns the socket's reading side and everything that a session does.
+//!
+//! It moves bytes and runs hooks; what to do it asks the session core. Reading order: this file polls, [`input`] turns bytes into
+//! frames, [`hello`] and [`requests`] answer them, [`ending`] closes.
+//!
+//! Invariant: at most one hook runs, and nothing else waits for it: bytes are read, pings answered, and what waits is written beside it.
+
+mod ending;
+mod hello;
+mod input;
+mod requests;
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tidewire_protocol::{
+    Millis,
+    code::{CloseCode, ErrorCode},
+    frame::server::PING,
+    session,
+};
+use tokio::time::Sleep;
+
+use crate::{
+    close::CloseReason,
+    error::Refusal,
+    hooks::BoxFuture,
+    hub::{CatchUp, CaughtUp},
+    io::Io,
+    live::Live,
+    options::Options,
+    outbox::{Flushed, Outbox},
+    session::Session,
+    ws::{Decoder, encode},
+};
+
+use ending::Ending;
+use hello::Greeting;
+use requests::{Frame, Refused};
+
+/// Turns of the loop before other tasks get theirs.
+const TURNS: usize = 32;
+
+/// A hook that runs; `Err` is its panic.
+type RunningHook = BoxFuture<Result<(), Panic>>;
+
+/// A hook panicked; the panic hook has printed what there is to say.
+pub(crate) struct Panic;
+
+pub(crate) struct Connection<V> {
+    live: Live<V>,
+    outbox: Arc<Outbox>,
+    core: session::Session,
+    decoder: Decoder,
+    /// What was read and not yet decoded, as too many frames wait.
+    unread: Vec<u8>,
+    /// Who it is, until the session begins.
+    value: Option<V>,
+    session: Option<Session<V>>,
+    greeting: Option<Greeting<V>>,
+    hook: Option<RunningHook>,
+    waiting: VecDeque<Frame>,
+    refused: Refused,
+    behind: VecDeque<CatchUp>,
+    reading_on: Option<BoxFuture<Option<CatchUp>>>,
+    timer: Option<(Millis, Pin<Box<Sleep>>)>,
+    ending: Option<Ending>,
+}
+
+/// Runs a connection until its socket is gone and its hooks have ended. `early` is what came with the handshake.
+pub(crate) async fn run<V: Send + Sync + 'static>(
+    live: Live<V>,
+    io: Io,
+    value: Option<V>,
+    early: Vec<u8>,
+) {
+    let mut connection = Connection::new(live, io, value, early);
+    std::future::poll_fn(|cx| connection.poll(cx)).await;
+}
+
+/// Tells a client that was not let in why: a close frame, and a second to read it.
+pub(crate) async fn refuse(options: &Options, io: Io, code: CloseCode) {
+    const READ_FOR: Duration = Duration::from_secs(1);
+    let outbox = Outbox::new(io, options.queue);
+    outbox.close(CloseReason::Refused(code));
+    let end = std::future::poll_fn(|cx| match outbox.poll_flush(cx) {
+        Ok(Flushed::All) => outbox.io().poll_shutdown(cx).map(|_| ()),
+        Ok(_) => Poll::Pending,
+        Err(_) => Poll::Ready(()),
+    });
+    let _ = tokio::time::timeout(READ_FOR, end).await;
+    let drained = std::future::poll_fn(|cx| ending::poll_drained(&outbox, cx));
+    let _ = tokio::time::timeout(READ_FOR, drained).await;
+}
+
+impl<V: Send + Sync + 'static> Connection<V> {
+    fn new(live: Live<V>, io: Io, value: Option<V>, early: Vec<u8>) -> Self {
+        let shared = live.shared();
+        let outbox = Arc::new(Outbox::new(io, shared.options.queue));
+        let config = shared.options.session(shared.hooks.on_token.is_some());
+        let mut connection = Self {
+            core: session::Session::new(config, shared.clock.now()),
+            decoder: Decoder::server(shared.options.read_limit),
+            outbox,
+            unread: early,
+            value,
+            session: None,
+            greeting: None,
+            hook: None,
+            waiting: VecDeque::new(),
+            refused: Refused::default(),
+            behind: VecDeque::new(),
+            reading_on: None,
+            timer: None,
+            ending: None,
+            live,
+        };
+        if !config.hello_required {
+            connection.begin_session();
+        }
+        connection
+    }
+
+    fn now(&self) -> Millis {
+        self.live.shared().clock.now()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.outbox.register(cx);
+        for _ in 0..TURNS {
+            if self.ending.is_none()
+                && let Some(reason) = self.outbox.closed()
+            {
+                self.begin_ending(&reason);
+            }
+            let mut moved = self.poll_hooks(cx);
+            if self.ending.is_some() {
+                match self.poll_ending(cx) {
+                    Some(also) => moved |= also,
+                    None => return Poll::Ready(()),
+                }
+            } else {
+                moved |= self.poll_greeting(cx);
+                moved |= self.poll_behind(cx);
+                self.flush(cx);
+                moved |= self.poll_input(cx);
+                moved |= self.poll_timer(cx);
+            }
+            if !moved && (self.ending.is_some() || !self.outbox.is_closed()) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Polls the hook that runs and gives the next waiting frame its turn. Whether anything changed.
+    fn poll_hooks(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        loop {
+            if let Some(hook) = &mut self.hook {
+                let Poll::Ready(result) = hook.as_mut().poll(cx) else { return moved };
+                self.hook = None;
+                self.core.handle_hook_ended();
+                moved = true;
+                if let Err(Panic) = result {
+                    self.waiting.clear();
+                    self.outbox.close(CloseReason::Panic);
+                }
+            }
+            if !self.core.poll_backlog() {
+                return moved;
+            }
+            let Some(frame) = self.waiting.pop_front() else { return moved };
+            self.core.handle_taken(frame.bytes, self.now());
+            self.take(frame);
+            moved = true;
+        }
+    }
+
+    /// Begins to run `hook`. The caller has seen that none runs.
+    fn run_hook(&mut self, hook: impl Future<Output = ()> + Send + 'static) {
+        debug_assert!(self.hook.is_none());
+        self.core.handle_hook_started(self.now());
+        self.hook = Some(Box::pin(
+            AssertUnwindSafe(hook).catch_unwind().map(|result| result.map_err(|_| Panic)),
+        ));
+    }
+
+    /// Lets subscriptions that catch up read on while the socket has nothing to write. Whether anything changed.
+    fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(session) = &self.session else { return false };
+        self.behind.extend(session.take_behind());
+        let mut moved = false;
+        loop {
+            if let Some(reading) = &mut self.reading_on {
+                let Poll::Ready(more) = reading.as_mut().poll(cx) else { return moved };
+                self.reading_on = None;
+                self.behind.extend(more);
+                moved = true;
+            }
+            if !self.outbox.is_empty() {
+                return moved;
+            }
+            let Some(catch_up) = self.behind.pop_front() else { return moved };
+            self.reading_on = Some(Box::pin(read_on(session.clone(), catch_up)));
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        match self.outbox.poll_flush(cx) {
+            Ok(Flushed::All) => self.core.handle_write_progress(),
+            Ok(Flushed::Some) => {
+                self.core.handle_write_progress();
+                self.core.handle_write_blocked(self.now());
+            }
+            Ok(Flushed::Nothing) => self.core.handle_write_blocked(self.now()),
+            Err(_) => self.outbox.close(CloseReason::Lost),
+        }
+    }
+
+    /// Does what is due and sets the timer for what comes next. Whether anything changed.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.core.handle_timeout(self.now());
+        match due.map(|due| (due, due.close_code())) {
+            Some((_, None)) => self.ping(),
+            Some((session::Due::HelloTimeout, Some(code))) => {
+                self.outbox.close(CloseReason::Refused(code))
+            }
+            Some((_, Some(code))) => self.outbox.close(CloseReason::Timeout(code)),
+            None => {}
+        }
+        let next = self.core.poll_timeout();
+        due.is_some() | next.is_some_and(|at| self.poll_until(cx, at))
+    }
+
+    /// Whether `at` has come; if not, the task is woken then, or earlier.
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Millis) -> bool {
+        let clock = self.live.shared().clock;
+        while at > clock.now() {
+            // A timer that fires too early costs one turn; moving it for each frame would cost more.
+            let timer = match &mut self.timer {
+                Some((set, timer)) if *set <= at && !timer.is_elapsed() => timer,
+                timer => {
+                    let sleep = Box::pin(tokio::time::sleep_until(clock.instant(at)));
+                    &mut timer.insert((at, sleep)).1
+                }
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn ping(&self) {
+        let frame = match self.core.mode() {
+            session::Mode::Full => encode::text(PING),
+            _ => encode::ping(b""),
+        };
+        self.outbox.answer(frame);
+    }
+
+    fn refuse(&self, id: Option<u64>, topic: &str, refusal: &Refusal) {
+        let is_full = self.core.mode() == session::Mode::Full;
+        requests::refuse(&self.outbox, is_full, id, topic, refusal);
+    }
+}
+
+/// One page of history; gives the cursor back if there is more.
+async fn read_on<V: Send + Sync + 'static>(
+    session: Session<V>,
+    catch_up: CatchUp,
+) -> Option<CatchUp> {
+    match catch_up.step(session.outbox()).await {
+        Ok(CaughtUp::Yes) => None,
+        Ok(CaughtUp::No) => Some(catch_up),
+        Err(error) => {
+            tracing::warn!(%error, topic = catch_up.topic().as_str(), "history cannot be read");
+            session.revoke(catch_up.topic(), ErrorCode::UNAVAILABLE);
+            None
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What a client asks for, one frame at a time: subscribe, unsubscribe, publish, message.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidewire_protocol::{
+    code::ErrorCode,
+    frame::{
+        Position,
+        client::{ClientFrame, Kind, Subscribe, TopicOnly},
+        server::{self, ErrorData, Subscribed},
+    },
+    message::Message,
+    name::{Topic, TopicError},
+    session::Owner,
+};
+
+use super::Connection;
+use crate::{
+    error::{Access, Refusal},
+    live::Live,
+    outbox::Outbox,
+    session::Session,
+    ws::encode,
+};
+
+/// The schema entries that do not fit this client.
+pub(super) type Refused = Arc<BTreeSet<String>>;
+
+/// A client's frame that waits for its turn.
+pub(super) struct Frame {
+    kind: Kind,
+    topic: String,
+    data: Box<RawValue>,
+    id: Option<u64>,
+    /// The length of its text.
+    pub(super) bytes: usize,
+}
+
+impl Frame {
+    pub(super) fn new(frame: &ClientFrame<'_>, bytes: usize) -> Self {
+        Self {
+            kind: frame.kind,
+            topic: frame.topic.clone().into_owned(),
+            data: frame.data.to_owned(),
+            id: frame.id,
+            bytes,
+        }
+    }
+}
+
+impl<V: Send + Sync + 'static> Connection<V> {
+    /// A frame's turn has come.
+    pub(super) fn take(&mut self, frame: Frame) {
+        let Some(session) = self.session.clone() else { return };
+        let request = Request { session, refused: Arc::clone(&self.refused), id: frame.id };
+        self.run_hook(request.run(frame));
+    }
+}
+
+/// Answers a request by an error.
+pub(super) fn refuse(
+    outbox: &Outbox,
+    is_full: bool,
+    id: Option<u64>,
+    topic: &str,
+    refusal: &Refusal,
+) {
+    let mut error = ErrorData::new(refusal.code(), refusal.text().map(Into::into));
+    if id.is_none() && !topic.is_empty() {
+        error = error.about(server::shorten(topic));
+    }
+    let text =
+        if is_full { server::write_error(id, &error) } else { server::write_plain_error(&error) };
+    outbox.answer(encode::text(&text));
+}
+
+struct Request<V> {
+    session: Session<V>,
+    refused: Refused,
+    id: Option<u64>,
+}
+
+impl<V: Send + Sync + 'static> Request<V> {
+    async fn run(self, frame: Frame) {
+        let topic = frame.topic.clone();
+        let is_plain = !self.session.is_full();
+        let result = match (frame.kind, &*frame.topic) {
+            (Kind::Subscribe, _) => self.subscribe(&frame.data).await,
+            (Kind::Unsubscribe, _) => self.unsubscribe(&frame.data),
+            (Kind::Other, "subscribe") if is_plain && self.handles_plain() => {
+                self.subscribe(&frame.data).await
+            }
+            (Kind::Other, "unsubscribe") if is_plain && self.handles_plain() => {
+                self.unsubscribe(&frame.data)
+            }
+            _ => self.publish_or_message(frame).await,
+        };
+        if let Err(refusal) = result {
+            refuse(self.session.outbox(), !is_plain, self.id, &topic, &refusal);
+        }
+    }
+
+    fn live(&self) -> &Live<V> {
+        self.session.live()
+    }
+
+    /// Whether `subscribe` and `unsubscribe` in plain mode are the server's.
+    fn handles_plain(&self) -> bool {
+        let shared = self.live().shared();
+        !shared.rules.is_empty() || shared.hooks.on_subscribe.is_some()
+    }
+
+    async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
+        let Subscribe { topic, since } = decode(data)?;
+        let topic = parse_topic(&topic)?;
+        match self.access(&topic).await? {
+            Access::Allow => {}
+            Access::Deny(refusal) => return Err(refusal),
+        }
+        let answer = |began: &crate::hub::Began| {
+            if let Some(id) = self.id {
+                let crate::hub::Began { position, head, recovered, .. } = began.clone();
+                self.session
+                    .answer(&server::write_reply(id, &Subscribed { position, head, recovered }));
+            }
+        };
+        let since: Option<&Position> = since.as_ref();
+        let subscribed = self.session.subscribe_with(topic, Owner::Client, since, answer).await;
+        subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
+    }
+
+    /// Asks who decides about a topic.
+    async fn access(&self, topic: &Topic) -> Result<Access, Refusal> {
+        let live = self.live();
+        let Some((rule, params)) = live.rule_of(topic) else {
+            return match &live.shared().hooks.on_subscribe {
+                Some(hook) => Ok(hook(self.session.clone(), topic.clone()).await),
+                None => Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC)),
+            };
+        };
+        self.check_schema(rule.pattern.as_str())?;
+        let Some(hook) = &rule.on_subscribe else {
+            return Ok(if rule.is_public {
+                Access::Allow
+            } else {
+                Access::Deny(Refusal::forbidden())
+            });
+        };
+        let access =
+            hook(self.session.clone(), &params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
+        drop(params);
+        Ok(access.await)
+    }
+
+    fn unsubscribe(&self, data: &RawValue) -> Result<(), Refusal> {
+        let TopicOnly { topic } = decode(data)?;
+        if !self.session.unsubscribe_own(&topic) {
+            return Err(Refusal::forbidden().message("the subscription is the server's"));
+        }
+        if let Some(id) = self.id {
+            self.session.answer(&server::write_reply(id, &()));
+        }
+        Ok(())
+    }
+
+    async fn publish_or_message(&self, frame: Frame) -> Result<(), Refusal> {
+        let topic = parse_topic(&frame.topic)?;
+        let live = self.live();
+        let Some((rule, params)) = live.rule_of(&topic) else { return self.message(frame).await };
+        self.check_schema(rule.pattern.as_str())?;
+        let Some(hook) = &rule.on_publish else {
+            return Err(Refusal::forbidden().message("clients do not publish to this topic"));
+        };
+        let event = hook(self.session.clone(), &params, &frame.data)?;
+        let keep = rule.keep;
+        drop(params);
+        let data = event.await?;
+        let position = live.append(&topic, data, keep).await;
+        let position =
+            position.map_err(|error| Refusal::new(error.code()).message(error.to_string()))?;
+        if let Some(id) = self.id {
+            self.session.answer(&server::write_reply(id, &position));
+        }
+        Ok(())
+    }
+
+    async fn message(&self, frame: Frame) -> Result<(), Refusal> {
+        let Some(hook) = &self.live().shared().hooks.on_message else {
+            return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC));
+        };
+        hook(self.session.clone(), Message { topic: frame.topic, data: frame.data }).await;
+        if let Some(id) = self.id {
+            self.session.answer(&server::write_reply(id, &()));
+        }
+        Ok(())
+    }
+
+    fn check_schema(&self, entry: &str) -> Result<(), Refusal> {
+        if self.refused.contains(entry) {
+            let message =
+                format!("client and server were built with different schemas of `{entry}`");
+            return Err(Refusal::new(ErrorCode::INCOMPATIBLE).message(message));
+        }
+        Ok(())
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
+    serde_json::from_str(data.get())
+        .map_err(|error| Refusal::invalid_data().message(error.to_string()))
+}
+
+fn parse_topic(name: &str) -> Result<Topic, Refusal> {
+    Topic::parse(name).map_err(|error| {
+        let code = if error == TopicError::Reserved {
+            ErrorCode::RESERVED_TOPIC
+        } else {
+            ErrorCode::INVALID_TOPIC
+        };
+        Refusal::new(code).message(error.to_string())
+    })
+}

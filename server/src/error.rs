@@ -1,0 +1,175 @@
+//! Errors of the public API, one per operation, and [`Refusal`], with which a hook says no.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use tidewire_protocol::code::ErrorCode;
+
+/// Why [`Session::send`](crate::Session::send) did not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is closed.
+    #[error("the session is closed")]
+    Closed,
+    /// The session's queue is full; the session lives on.
+    #[error("the session's queue is full")]
+    QueueFull,
+    /// The data cannot be JSON.
+    #[error("the data cannot be written as JSON")]
+    InvalidData,
+    /// The name cannot be that of a message.
+    #[error("the name is not valid")]
+    InvalidTopic,
+}
+
+/// Why a publish was not appended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The topic's name is not valid, or a parameter of it is empty or too long.
+    #[error("the topic is not valid")]
+    InvalidTopic,
+    /// The data cannot be JSON.
+    #[error("the data cannot be written as JSON")]
+    InvalidData,
+    /// The broker cannot be reached, or has no room for another topic.
+    #[error("the broker is not available: {0}")]
+    Unavailable(String),
+}
+
+impl PublishError {
+    /// The code that tells a client.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidTopic => ErrorCode::INVALID_TOPIC,
+            Self::InvalidData => ErrorCode::INTERNAL,
+            Self::Unavailable(_) => ErrorCode::UNAVAILABLE,
+        }
+    }
+}
+
+/// Why [`Session::subscribe`](crate::Session::subscribe) failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The session is closed.
+    #[error("the session is closed")]
+    Closed,
+    /// The session has as many subscriptions as it may.
+    #[error("the session has as many subscriptions as it may")]
+    Limit,
+    /// The topic's name is not valid.
+    #[error("the topic is not valid")]
+    InvalidTopic,
+    /// The broker cannot be reached, or has no room for another topic.
+    #[error("the broker is not available: {0}")]
+    Unavailable(String),
+}
+
+impl SubscribeError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Closed => ErrorCode::CLOSED,
+            Self::Limit => ErrorCode::LIMIT,
+            Self::InvalidTopic => ErrorCode::INVALID_TOPIC,
+            Self::Unavailable(_) => ErrorCode::UNAVAILABLE,
+        }
+    }
+}
+
+impl From<tidewire_protocol::session::SubscribeError> for SubscribeError {
+    fn from(error: tidewire_protocol::session::SubscribeError) -> Self {
+        match error {
+            tidewire_protocol::session::SubscribeError::Limit => Self::Limit,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// A hook's no: a code, words for the client, and for `on_auth` the HTTP status.
+///
+/// Any error converts into it by `?`: the client is then told `internal` and nothing else, and the error goes to the log.
+///
+/// ```
+/// use tidewire::{ErrorCode, Refusal};
+/// let refusal = Refusal::forbidden().message("only members write here");
+/// assert_eq!(refusal.code(), ErrorCode::FORBIDDEN);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: ErrorCode,
+    message: Option<Cow<'static, str>>,
+    status: Option<StatusCode>,
+}
+
+impl Refusal {
+    /// A refusal with a code, of the table or one of the application's (1000 and up).
+    #[must_use]
+    pub const fn new(code: ErrorCode) -> Self {
+        Self { code, message: None, status: None }
+    }
+
+    /// It is not known who asks.
+    #[must_use]
+    pub const fn unauthorized() -> Self {
+        Self::new(ErrorCode::UNAUTHORIZED)
+    }
+
+    /// Who asks may not do this.
+    #[must_use]
+    pub const fn forbidden() -> Self {
+        Self::new(ErrorCode::FORBIDDEN)
+    }
+
+    /// The data is of the right type, but not acceptable.
+    #[must_use]
+    pub const fn invalid_data() -> Self {
+        Self::new(ErrorCode::INVALID_DATA)
+    }
+
+    /// Adds words that the client may show to a person.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Sets the status of the HTTP answer; only `on_auth` has one. 401 by default.
+    #[must_use]
+    pub const fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    pub(crate) fn http_status(&self) -> StatusCode {
+        self.status.unwrap_or(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "a hook failed");
+        Self::new(ErrorCode::INTERNAL)
+    }
+}
+
+/// A subscribe hook's verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The session may subscribe.
+    Allow,
+    /// It may not.
+    Deny(Refusal),
+}

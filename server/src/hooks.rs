@@ -1,0 +1,56 @@
+//! The application's hooks, with the application's state bound to them, and what they are given.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use tidewire_protocol::{message::Message, name::Topic};
+
+use crate::{
+    close::CloseReason,
+    error::{Access, Refusal},
+    request::Request,
+    session::Session,
+};
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Hook1<A, T> = Box<dyn Fn(A) -> BoxFuture<T> + Send + Sync>;
+pub(crate) type Hook2<A, B, T> = Box<dyn Fn(A, B) -> BoxFuture<T> + Send + Sync>;
+
+/// What every hook is given first: the application's state, as [`state`](crate::LiveBuilder::state) set it.
+pub struct Context<S> {
+    /// The application's state.
+    pub state: Arc<S>,
+}
+
+impl<S> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state) }
+    }
+}
+
+impl<S> fmt::Debug for Context<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Hooks<V> {
+    pub(crate) on_auth: Option<Hook1<Request, Result<V, Refusal>>>,
+    pub(crate) on_token: Option<Hook1<Option<String>, Result<V, Refusal>>>,
+    pub(crate) anonymous: Option<Box<dyn Fn() -> V + Send + Sync>>,
+    pub(crate) on_message: Option<Hook2<Session<V>, Message, ()>>,
+    pub(crate) on_subscribe: Option<Hook2<Session<V>, Topic, Access>>,
+    pub(crate) on_close: Option<Hook2<Session<V>, CloseReason, ()>>,
+}
+
+impl<V> Default for Hooks<V> {
+    fn default() -> Self {
+        Self {
+            on_auth: None,
+            on_token: None,
+            anonymous: None,
+            on_message: None,
+            on_subscribe: None,
+            on_close: None,
+        }
+    }
+}

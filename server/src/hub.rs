@@ -1,0 +1,335 @@
+//! [`Hub`]: who is subscribed to what on this node.
+//!
+//! A topic that somebody here is subscribed to is a [`Local`], which is attached to the broker for as long as that lasts. The broker
+//! hands it each event in order; under its lock each subscriber's delivery core says what to do, and the outbox does it.
+//!
+//! Lock order: a broker's topic, then a `Local`, then an outbox. None is held across an await.
+
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, hash_map},
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use slab::Slab;
+use tidewire_protocol::{
+    delivery::Delivery,
+    frame::{
+        Position,
+        server::{self, Gap, GapCause},
+    },
+    name::Topic,
+    topic::{Epoch, Start},
+};
+
+use crate::{
+    broker::{Broker, BrokerError, Place, Record, Sink},
+    outbox::Outbox,
+    ws::encode,
+};
+
+const SHARDS: usize = 64;
+
+/// Events that a subscription which catches up reads at once.
+const PAGE_EVENTS: usize = 64;
+
+pub(crate) struct Hub {
+    broker: Arc<dyn Broker>,
+    shards: Vec<Mutex<HashMap<Topic, Interest>>>,
+    hasher: RandomState,
+}
+
+/// A topic that is used here, and by how many subscriptions, those under way included.
+struct Interest {
+    local: Arc<Local>,
+    uses: usize,
+}
+
+struct Local {
+    topic: Topic,
+    attached: tokio::sync::OnceCell<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    epoch: Option<Epoch>,
+    /// The newest offset that was handed to the subscribers.
+    position: u64,
+    subscribers: Slab<Subscriber>,
+}
+
+struct Subscriber {
+    outbox: Arc<Outbox>,
+    is_full: bool,
+    delivery: Delivery,
+}
+
+/// One session's subscription to one topic; it ends when this is dropped.
+pub(crate) struct Subscription {
+    local: LocalUse,
+    key: usize,
+}
+
+/// Keeps a [`Local`] attached.
+struct LocalUse {
+    hub: Arc<Hub>,
+    local: Arc<Local>,
+}
+
+/// How a subscription began.
+#[derive(Clone, Debug)]
+pub(crate) struct Began {
+    pub(crate) position: Position,
+    pub(crate) head: u64,
+    pub(crate) recovered: Option<bool>,
+    pub(crate) is_catching_up: bool,
+}
+
+/// What a step of catching up came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CaughtUp {
+    /// There is more to read.
+    No,
+    /// The subscription is live.
+    Yes,
+}
+
+impl Hub {
+    pub(crate) fn new(broker: Arc<dyn Broker>) -> Arc<Self> {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Arc::new(Self { broker, shards, hasher: RandomState::new() })
+    }
+
+    pub(crate) fn broker(&self) -> &Arc<dyn Broker> {
+        &self.broker
+    }
+
+    fn shard(&self, topic: &Topic) -> MutexGuard<'_, HashMap<Topic, Interest>> {
+        let at = usize::try_from(self.hasher.hash_one(topic) % SHARDS as u64).unwrap_or(0);
+        self.shards[at].lock().expect("no panic while a shard is locked")
+    }
+
+    fn local(self: &Arc<Self>, topic: &Topic) -> LocalUse {
+        let mut shard = self.shard(topic);
+        let interest = shard.entry(topic.clone()).or_insert_with(|| Interest {
+            local: Arc::new(Local {
+                topic: topic.clone(),
+                attached: tokio::sync::OnceCell::new(),
+                state: Mutex::default(),
+            }),
+            uses: 0,
+        });
+        interest.uses += 1;
+        LocalUse { hub: Arc::clone(self), local: Arc::clone(&interest.local) }
+    }
+
+    /// Subscribes `outbox` to a topic. `answer` sends the reply; no event of the subscription comes before it, and all come after.
+    pub(crate) async fn subscribe(
+        self: &Arc<Self>,
+        topic: &Topic,
+        outbox: &Arc<Outbox>,
+        is_full: bool,
+        since: Option<&Position>,
+        answer: impl FnOnce(&Began) + Send,
+    ) -> Result<(Subscription, Began), BrokerError> {
+        let local = self.local(topic);
+        local.local.attach(&self.broker).await?;
+        let since = since.map(|position| (position.epoch.as_str(), position.offset));
+        let (start, place) = self.broker.start(topic, since).await?;
+        let mut state = local.local.lock();
+        let delivery = match start {
+            Start::Recovered(offset) if offset < state.position => Delivery::catching_up(offset),
+            Start::Recovered(offset) => Delivery::live(offset),
+            Start::Fresh | Start::Lost => Delivery::live(state.position),
+        };
+        let began = Began {
+            position: Position { epoch: place.epoch.as_str().into(), offset: delivery.position() },
+            head: state.position.max(delivery.position()),
+            recovered: match start {
+                Start::Fresh => None,
+                Start::Recovered(_) => Some(true),
+                Start::Lost => Some(false),
+            },
+            is_catching_up: delivery.is_catching_up(),
+        };
+        let key =
+            state.subscribers.insert(Subscriber { outbox: Arc::clone(outbox), is_full, delivery });
+        answer(&began);
+        drop(state);
+        Ok((Subscription { local, key }, began))
+    }
+
+    /// How many sessions here are subscribed to a topic.
+    pub(crate) fn subscribers(&self, topic: &Topic) -> usize {
+        let local = self.shard(topic).get(topic).map(|interest| Arc::clone(&interest.local));
+        local.map_or(0, |local| local.lock().subscribers.len())
+    }
+}
+
+impl Local {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while a topic is locked")
+    }
+
+    async fn attach(self: &Arc<Self>, broker: &Arc<dyn Broker>) -> Result<(), BrokerError> {
+        let attach = || async {
+            let sink: Arc<dyn Sink> = Arc::clone(self) as Arc<dyn Sink>;
+            let place = broker.attach(&self.topic, sink).await?;
+            let mut state = self.lock();
+            // Events after it may have come already.
+            state.position = state.position.max(place.offset);
+            state.epoch = Some(place.epoch);
+            Ok(())
+        };
+        self.attached.get_or_try_init(attach).await.map(|()| ())
+    }
+}
+
+impl Sink for Local {
+    fn deliver(&self, record: &Record) {
+        let frames = Frames::new(&self.topic, record);
+        let mut state = self.lock();
+        state.position = record.offset;
+        for (_, subscriber) in &mut state.subscribers {
+            subscriber.outbox.deliver(
+                &mut subscriber.delivery,
+                record.offset,
+                frames.frame(subscriber.is_full),
+            );
+        }
+    }
+}
+
+impl Drop for LocalUse {
+    fn drop(&mut self) {
+        let mut shard = self.hub.shard(&self.local.topic);
+        if let hash_map::Entry::Occupied(mut entry) = shard.entry(self.local.topic.clone()) {
+            entry.get_mut().uses -= 1;
+            if entry.get().uses == 0 {
+                entry.remove();
+                drop(shard);
+                let sink: Arc<dyn Sink> = Arc::clone(&self.local) as Arc<dyn Sink>;
+                self.hub.broker.detach(&self.local.topic, &sink);
+            }
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.local.local.lock().subscribers.remove(self.key);
+    }
+}
+
+impl Subscription {
+    /// From now on its events carry positions; `answer` is told the one from which they go on, unless they already do.
+    pub(crate) fn go_full(&self, answer: impl FnOnce(Position)) {
+        let mut state = self.local.local.lock();
+        let epoch = state.epoch.as_ref().map_or_else(String::new, |epoch| epoch.as_str().into());
+        if let Some(subscriber) =
+            state.subscribers.get_mut(self.key).filter(|subscriber| !subscriber.is_full)
+        {
+            subscriber.is_full = true;
+            answer(Position { epoch, offset: subscriber.delivery.position() });
+        }
+    }
+
+    /// A handle that reads on for this subscription, without keeping it alive.
+    pub(crate) fn catch_up(&self) -> CatchUp {
+        let Self { local: LocalUse { hub, local }, key } = self;
+        CatchUp { broker: Arc::clone(&hub.broker), local: Arc::clone(local), key: *key }
+    }
+}
+
+/// A subscription's cursor into its topic's history.
+pub(crate) struct CatchUp {
+    broker: Arc<dyn Broker>,
+    local: Arc<Local>,
+    key: usize,
+}
+
+impl CatchUp {
+    pub(crate) fn topic(&self) -> &Topic {
+        &self.local.topic
+    }
+
+    /// Reads one page and hands it to the socket. A subscription that has ended meanwhile counts as caught up.
+    pub(crate) async fn step(&self, outbox: &Arc<Outbox>) -> Result<CaughtUp, BrokerError> {
+        let Some(after) = self.place(outbox) else { return Ok(CaughtUp::Yes) };
+        let page = self.broker.read(&self.local.topic, &after, PAGE_EVENTS).await?;
+        let mut state = self.local.lock();
+        let head = state.position;
+        let Some(subscriber) = find(&mut state, self.key, outbox) else { return Ok(CaughtUp::Yes) };
+        if page.lost {
+            let after = subscriber.delivery.position();
+            subscriber.delivery.handle_lost(head);
+            if subscriber.is_full {
+                let gap = Gap { after, to: head, cause: GapCause::Lost };
+                outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)));
+            }
+        }
+        for record in &page.records {
+            if subscriber.delivery.handle_history(record.offset) {
+                let frames = Frames::new(&self.local.topic, record);
+                outbox.send_uncounted(frames.frame(subscriber.is_full).clone());
+            }
+        }
+        Ok(if subscriber.delivery.handle_head(head) { CaughtUp::Yes } else { CaughtUp::No })
+    }
+
+    fn place(&self, outbox: &Arc<Outbox>) -> Option<Place> {
+        let mut state = self.local.lock();
+        let epoch = state.epoch.clone()?;
+        let subscriber = find(&mut state, self.key, outbox)?;
+        subscriber
+            .delivery
+            .is_catching_up()
+            .then(|| Place { epoch, offset: subscriber.delivery.position() })
+    }
+}
+
+/// The subscriber under `key`, if it is still this outbox's: keys are used again.
+fn find<'a>(state: &'a mut State, key: usize, outbox: &Arc<Outbox>) -> Option<&'a mut Subscriber> {
+    state.subscribers.get_mut(key).filter(|subscriber| Arc::ptr_eq(&subscriber.outbox, outbox))
+}
+
+/// An event's frames, each variant encoded once, when it is first asked for.
+struct Frames<'a> {
+    topic: &'a Topic,
+    record: &'a Record,
+    plain: OnceCell<Bytes>,
+    full: OnceCell<Bytes>,
+}
+
+impl<'a> Frames<'a> {
+    fn new(topic: &'a Topic, record: &'a Record) -> Self {
+        Self { topic, record, plain: OnceCell::new(), full: OnceCell::new() }
+    }
+
+    fn frame(&self, is_full: bool) -> &Bytes {
+        let Record { offset, prev, data } = self.record;
+        if is_full {
+            self.full.get_or_init(|| {
+                encode::text(&server::write_event(self.topic, data.get(), *offset, *prev))
+            })
+        } else {
+            self.plain.get_or_init(|| encode::text(&server::write_message(self.topic, data.get())))
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("broker", &self.broker).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subscription").field(&self.local.local.topic).finish()
+    }
+}

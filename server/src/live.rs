@@ -1,0 +1,169 @@
+//! [`Live`]: the server that an application holds, clones and hands around.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidewire_protocol::{frame::Position, name::Topic, schema::TypedTopic};
+
+use crate::{
+    broker::Keep,
+    builder::LiveBuilder,
+    clock::Clock,
+    error::PublishError,
+    hooks::Hooks,
+    hub::Hub,
+    options::Options,
+    session::{Session, Sessions},
+    topics::{DEFAULT_RETENTION, Rule, TopicHandle},
+};
+
+/// A live server. Cheap to clone; every clone is the same server.
+///
+/// `V` is the value of a session: who it is, as `on_auth` or `on_token` says. The application's state is given to
+/// [`LiveBuilder::state`] and appears in no type.
+///
+/// ```
+/// use axum::Router;
+/// use tidewire::Live;
+///
+/// let live = Live::<()>::builder()
+///     .on_message(async |_cx, session, message| {
+///         let _ = session.send("echo", &message.data);
+///     })
+///     .build();
+/// let app: Router = Router::new().route("/ws", live.handler());
+/// ```
+pub struct Live<V> {
+    shared: Arc<Shared<V>>,
+}
+
+pub(crate) struct Shared<V> {
+    pub(crate) options: Options,
+    pub(crate) hooks: Hooks<V>,
+    pub(crate) rules: Vec<Rule<V>>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) sessions: Sessions<V>,
+    pub(crate) clock: Clock,
+    pub(crate) new_id: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl<V: Send + Sync + 'static> Live<V> {
+    /// Begins to configure a server whose sessions have a value of type `V`.
+    #[must_use]
+    pub fn builder() -> LiveBuilder<V, ()> {
+        LiveBuilder::new()
+    }
+
+    pub(crate) fn new(shared: Shared<V>) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A typed topic, to publish to.
+    ///
+    /// `publish` works from any handler, job or task.
+    #[must_use]
+    pub fn topic<T: TypedTopic>(&self, topic: T) -> TopicHandle<'_, V, T> {
+        TopicHandle::new(self, topic)
+    }
+
+    /// Publishes to a topic by its name, without a type. See [`TopicHandle::publish`].
+    ///
+    /// # Errors
+    /// If the name is not valid, the data cannot be JSON, or the broker fails.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        data: &impl Serialize,
+    ) -> Result<Position, PublishError> {
+        let topic = Topic::parse(topic).map_err(|_| PublishError::InvalidTopic)?;
+        let data = serde_json::value::to_raw_value(data).map_err(|_| PublishError::InvalidData)?;
+        let keep = self
+            .rule_of(&topic)
+            .map_or(Keep { retention: DEFAULT_RETENTION }, |(rule, _)| rule.keep);
+        self.append(&topic, data.into(), keep).await
+    }
+
+    /// Subscribes a session to a topic. See [`Session::subscribe`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn subscribe(
+        &self,
+        session: &Session<V>,
+        topic: &str,
+    ) -> Result<(), crate::SubscribeError> {
+        session.subscribe(topic).await
+    }
+
+    /// Ends a session's subscription. See [`Session::unsubscribe`].
+    pub fn unsubscribe(&self, session: &Session<V>, topic: &str) -> bool {
+        session.unsubscribe(topic)
+    }
+
+    /// The open session with this id.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Option<Session<V>> {
+        self.shared.sessions.find(id)
+    }
+
+    /// All open sessions, in no order.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Session<V>> {
+        self.shared.sessions.all()
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.shared.sessions.len()
+    }
+
+    pub(crate) async fn append(
+        &self,
+        topic: &Topic,
+        data: Arc<RawValue>,
+        keep: Keep,
+    ) -> Result<Position, PublishError> {
+        let place = self.shared.hub.broker().publish(topic, data, keep).await;
+        let place = place.map_err(|error| PublishError::Unavailable(error.to_string()))?;
+        Ok(Position { epoch: place.epoch.as_str().into(), offset: place.offset })
+    }
+
+    pub(crate) fn keep_of(&self, pattern: &str) -> Keep {
+        let rule = self.shared.rules.iter().find(|rule| rule.pattern.as_str() == pattern);
+        rule.map_or(Keep { retention: DEFAULT_RETENTION }, |rule| rule.keep)
+    }
+
+    /// The rule whose pattern matches a name, and the parameters.
+    pub(crate) fn rule_of<'a>(
+        &'a self,
+        topic: &'a str,
+    ) -> Option<(&'a Rule<V>, tidewire_protocol::name::Params<'a>)> {
+        self.shared.rules.iter().find_map(|rule| Some((rule, rule.pattern.matches(topic)?)))
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.shared.hub
+    }
+
+    pub(crate) fn shared(&self) -> &Shared<V> {
+        &self.shared
+    }
+}
+
+impl<V> Clone for Live<V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<V> fmt::Debug for Live<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("hub", &self.shared.hub).finish_non_exhaustive()
+    }
+}

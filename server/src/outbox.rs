@@ -1,0 +1,245 @@
+//! [`Outbox`]: all that goes out to one socket.
+//!
+//! Whoever has a frame writes it to the socket at once where that is possible; what the socket does not take waits here, counted by
+//! the delivery core's [`Queue`], and the connection's task writes it when the socket is ready.
+//!
+//! Invariants: frames go out in the order in which they came; nothing follows a close frame; the lock is never held across an await
+//! or a hook.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::{Mutex, MutexGuard},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tidewire_protocol::delivery::{Delivery, Queue, QueueLimits, Verdict};
+
+use crate::{close::CloseReason, error::SendError, io::Io, ws::encode};
+
+/// Frames written by one call.
+const MOST_SLICES: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    io: Io,
+    /// The connection's task.
+    task: AtomicWaker,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    frames: VecDeque<Frame>,
+    /// Bytes of the first frame that are written.
+    written: usize,
+    queue: Queue,
+    closed: Option<CloseReason>,
+    failed: Option<io::ErrorKind>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    bytes: Bytes,
+    /// Whether it counts against the queue.
+    counted: bool,
+}
+
+/// What [`Outbox::poll_flush`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing waits.
+    All,
+    /// The socket took some, and takes no more now.
+    Some,
+    /// The socket takes nothing now.
+    Nothing,
+}
+
+impl Outbox {
+    pub(crate) fn new(io: Io, limits: QueueLimits) -> Self {
+        let state = State {
+            frames: VecDeque::new(),
+            written: 0,
+            queue: Queue::new(limits),
+            closed: None,
+            failed: None,
+        };
+        Self { io, task: AtomicWaker::new(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn io(&self) -> &Io {
+        &self.io
+    }
+
+    /// The connection's task is to be woken by this context's waker.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
+        self.task.register(cx.waker());
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        self.task.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while an outbox is locked")
+    }
+
+    /// Sends a frame that counts against the queue.
+    pub(crate) fn send(&self, frame: Bytes) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return Err(SendError::Closed);
+        }
+        if !state.queue.push(frame.len()) {
+            return Err(SendError::QueueFull);
+        }
+        self.write(&mut state, Frame { bytes: frame, counted: true });
+        Ok(())
+    }
+
+    /// Sends an answer that the session owes its peer. A peer that does not read its answers is closed as a slow consumer.
+    pub(crate) fn answer(&self, frame: Bytes) {
+        if self.send(frame) == Err(SendError::QueueFull) {
+            self.close(CloseReason::SlowConsumer);
+        }
+    }
+
+    /// Sends a frame of a subscription that catches up; its pace is the reader's, so that it does not count.
+    pub(crate) fn send_uncounted(&self, frame: Bytes) {
+        let mut state = self.lock();
+        if state.closed.is_none() {
+            self.write(&mut state, Frame { bytes: frame, counted: false });
+        }
+    }
+
+    /// Gives an event to a subscription and does what the verdict says.
+    pub(crate) fn deliver(&self, delivery: &mut Delivery, offset: u64, frame: &Bytes) {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return;
+        }
+        match delivery.handle_event(offset, frame.len(), &mut state.queue) {
+            Verdict::Send => self.write(&mut state, Frame { bytes: frame.clone(), counted: true }),
+            Verdict::Close => self.close_locked(&mut state, CloseReason::SlowConsumer),
+            _ => {}
+        }
+    }
+
+    fn write(&self, state: &mut State, frame: Frame) {
+        if state.frames.is_empty() && state.failed.is_none() {
+            match self.io.try_write(&frame.bytes) {
+                Some(Ok(written)) if written == frame.bytes.len() => return state.sent(&frame),
+                Some(Ok(written)) => state.written = written,
+                Some(Err(error)) => state.failed = Some(error.kind()),
+                None => {}
+            }
+            self.task.wake();
+        }
+        state.frames.push_back(frame);
+    }
+
+    /// Ends the connection: what waits is still sent, then a close frame. The first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.close_locked(&mut self.lock(), reason);
+    }
+
+    fn close_locked(&self, state: &mut State, reason: CloseReason) {
+        if state.closed.is_some() {
+            return;
+        }
+        if !reason.delivers_queued() {
+            state.drop_waiting();
+        }
+        if let Some((code, text)) = reason.close_frame() {
+            let bytes = encode::close(code.0, &text);
+            self.write(state, Frame { bytes, counted: false });
+        }
+        state.closed = Some(reason);
+        self.task.wake();
+    }
+
+    /// Why it was closed.
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
+        self.lock().closed.clone()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
+    /// Whether nothing waits: the socket has taken all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().frames.is_empty()
+    }
+
+    /// Writes what waits. For the connection's task.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> io::Result<Flushed> {
+        let mut state = self.lock();
+        let mut wrote = false;
+        loop {
+            if let Some(kind) = state.failed {
+                return Err(kind.into());
+            }
+            if state.frames.is_empty() {
+                // A stream that buffers wakes the task itself when its flush can go on.
+                return match self.io.poll_flush(cx) {
+                    Poll::Ready(Err(error)) => Err(error),
+                    _ => Ok(Flushed::All),
+                };
+            }
+            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            let mut skip = state.written;
+            for (slice, frame) in slices.iter_mut().zip(&state.frames) {
+                *slice = IoSlice::new(&frame.bytes[std::mem::take(&mut skip)..]);
+            }
+            let count = state.frames.len().min(MOST_SLICES);
+            match self.io.poll_write(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => state.handle_written(written),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(if wrote { Flushed::Some } else { Flushed::Nothing }),
+            }
+            wrote = true;
+        }
+    }
+}
+
+impl State {
+    fn sent(&mut self, frame: &Frame) {
+        if frame.counted {
+            self.queue.pop(frame.bytes.len());
+        }
+    }
+
+    fn handle_written(&mut self, bytes: usize) {
+        self.written += bytes;
+        while let Some(first) = self.frames.front() {
+            if self.written < first.bytes.len() {
+                return;
+            }
+            self.written -= first.bytes.len();
+            if let Some(frame) = self.frames.pop_front() {
+                self.sent(&frame);
+            }
+        }
+        if self.frames.capacity() > 2 * MOST_SLICES {
+            // An idle connection holds no memory of an earlier burst.
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Drops all frames but the one that is partly written.
+    fn drop_waiting(&mut self) {
+        let keep = usize::from(self.written > 0);
+        for frame in self.frames.split_off(keep.min(self.frames.len())) {
+            self.sent(&frame);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

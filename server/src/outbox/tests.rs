@@ -1,0 +1,127 @@
+use std::{future::poll_fn, task::Poll};
+
+use tokio::{
+    io::{AsyncReadExt, DuplexStream, duplex},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use tidewire_protocol::code::CloseCode;
+
+const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 100 };
+
+/// An outbox over a pipe that holds `room` bytes, and its other end.
+fn piped(room: usize) -> (Outbox, DuplexStream) {
+    let (near, far) = duplex(room);
+    (Outbox::new(Io::stream(near), LIMITS), far)
+}
+
+async fn tcp() -> (Outbox, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    near.writable().await.unwrap();
+    (Outbox::new(Io::Tcp(near), LIMITS), far)
+}
+
+fn frame(letter: u8, len: usize) -> Bytes {
+    vec![letter; len].into()
+}
+
+async fn flush(outbox: &Outbox) -> Flushed {
+    poll_fn(|cx| Poll::Ready(outbox.poll_flush(cx).unwrap())).await
+}
+
+async fn check_received(far: &mut (impl tokio::io::AsyncRead + Unpin), expected: &[u8]) {
+    let mut got = vec![0; expected.len()];
+    far.read_exact(&mut got).await.unwrap();
+    assert_eq!(got, expected);
+}
+
+#[tokio::test]
+async fn a_ready_tcp_socket_is_written_at_once() {
+    let (outbox, mut far) = tcp().await;
+    for _ in 0..10 {
+        outbox.send(frame(b'a', 50)).unwrap();
+        assert!(outbox.is_empty());
+    }
+    check_received(&mut far, &[b'a'; 500]).await;
+}
+
+#[tokio::test]
+async fn what_the_socket_does_not_take_waits_in_order_and_is_counted() {
+    let (outbox, mut far) = piped(30);
+    for letter in [b'a', b'b', b'c'] {
+        outbox.send(frame(letter, 20)).unwrap();
+    }
+    assert_eq!(outbox.send(frame(b'd', 1)), Err(SendError::QueueFull));
+    assert_eq!(flush(&outbox).await, Flushed::Some);
+    assert_eq!(outbox.send(frame(b'd', 1)), Ok(()), "one message has left");
+    assert_eq!(flush(&outbox).await, Flushed::Nothing);
+    check_received(&mut far, &[[b'a'; 20].as_slice(), &[b'b'; 10]].concat()).await;
+    assert_eq!(flush(&outbox).await, Flushed::Some);
+    check_received(&mut far, &[[b'b'; 10].as_slice(), &[b'c'; 20]].concat()).await;
+    assert_eq!(flush(&outbox).await, Flushed::All);
+    check_received(&mut far, b"d").await;
+}
+
+#[tokio::test]
+async fn a_graceful_close_comes_after_what_waits_and_nothing_after_it() {
+    let (outbox, mut far) = piped(1000);
+    outbox.send(frame(b'a', 10)).unwrap();
+    outbox.close(CloseReason::Application { code: CloseCode(4500), reason: "x".into() });
+    outbox.close(CloseReason::Shutdown);
+    assert_eq!(outbox.send(frame(b'b', 10)), Err(SendError::Closed));
+    outbox.send_uncounted(frame(b'c', 10));
+    flush(&outbox).await;
+    check_received(&mut far, &[b"aaaaaaaaaa".as_slice(), &encode::close(4500, "x")].concat()).await;
+    assert_eq!(
+        outbox.closed().map(|reason| reason.code()),
+        Some(CloseCode(4500)),
+        "the first reason counts"
+    );
+    drop(outbox);
+    let mut rest = Vec::new();
+    far.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn an_overflow_keeps_the_frame_that_is_partly_written_and_closes() {
+    let (outbox, mut far) = piped(10);
+    let mut delivery = Delivery::live(0);
+    for offset in 1..=3 {
+        outbox.deliver(&mut delivery, offset, &frame(b'a', 20));
+    }
+    flush(&outbox).await;
+    outbox.deliver(&mut delivery, 4, &frame(b'a', 20));
+    assert_eq!(outbox.closed(), Some(CloseReason::SlowConsumer));
+    check_received(&mut far, &[b'a'; 10]).await;
+    flush(&outbox).await;
+    check_received(&mut far, &[b'a'; 10]).await;
+    flush(&outbox).await;
+    let mut close = [0; 4];
+    far.read_exact(&mut close).await.unwrap();
+    assert_eq!(close[2..], CloseCode::SLOW_CONSUMER.0.to_be_bytes());
+}
+
+#[tokio::test]
+async fn frames_of_a_subscription_that_catches_up_do_not_count() {
+    let (outbox, _far) = piped(10);
+    for _ in 0..10 {
+        outbox.send_uncounted(frame(b'a', 50));
+    }
+    assert_eq!(outbox.send(frame(b'b', 50)), Ok(()));
+}
+
+#[tokio::test]
+async fn a_broken_socket_is_an_error_of_the_flush() {
+    let (outbox, far) = piped(10);
+    drop(far);
+    outbox.send(frame(b'a', 20)).unwrap();
+    poll_fn(|cx| {
+        assert!(outbox.poll_flush(cx).is_err());
+        Poll::Ready(())
+    })
+    .await;
+}

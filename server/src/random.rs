@@ -1,0 +1,15 @@
+//! Random bits from the operating system: session ids and epochs.
+
+use std::fmt::Write;
+
+/// 64 random bits.
+pub(crate) fn bits() -> u64 {
+    getrandom::u64().expect("the operating system gives random bits")
+}
+
+/// 128 random bits as 32 hex digits: too many to guess or to meet twice.
+pub(crate) fn id() -> String {
+    let mut id = String::with_capacity(32);
+    let _ = write!(id, "{:016x}{:016x}", bits(), bits());
+    id
+}

@@ -1,0 +1,178 @@
+//! Typed topics: the rules an application gives each ([`TopicBuilder`]), and the handle to publish to one ([`TopicHandle`]).
+
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+
+use serde_json::value::RawValue;
+use tidewire_protocol::{
+    code::ErrorCode,
+    frame::Position,
+    name::{Params, Pattern, Topic},
+    schema::TypedTopic,
+    topic::Retention,
+};
+
+use crate::{
+    broker::Keep,
+    clock::millis,
+    error::{Access, PublishError, Refusal},
+    hooks::{BoxFuture, Context},
+    live::Live,
+    session::Session,
+};
+
+/// What a topic keeps unless it says otherwise: enough for a reconnect to miss nothing in an ordinary chat.
+pub(crate) const DEFAULT_RETENTION: Retention =
+    Retention { events: 128, age_ms: 120_000, bytes: 1 << 20 };
+
+type SubscribeHook<V> =
+    Box<dyn Fn(Session<V>, &Params<'_>) -> Option<BoxFuture<Access>> + Send + Sync>;
+type PublishHook<V> = Box<
+    dyn Fn(
+            Session<V>,
+            &Params<'_>,
+            &RawValue,
+        ) -> Result<BoxFuture<Result<Arc<RawValue>, Refusal>>, Refusal>
+        + Send
+        + Sync,
+>;
+
+/// One schema entry's rules, with its types erased.
+pub(crate) struct Rule<V> {
+    pub(crate) pattern: &'static Pattern,
+    pub(crate) hash: String,
+    pub(crate) keep: Keep,
+    pub(crate) is_public: bool,
+    pub(crate) on_subscribe: Option<SubscribeHook<V>>,
+    pub(crate) on_publish: Option<PublishHook<V>>,
+}
+
+/// The rules of one typed topic. A topic that says neither `on_subscribe` nor `public` cannot be subscribed to by clients;
+/// one without `on_publish` cannot be published to by them.
+pub struct TopicBuilder<V, S, T> {
+    context: Context<S>,
+    rule: Rule<V>,
+    topic: PhantomData<fn() -> T>,
+}
+
+impl<V, S, T> TopicBuilder<V, S, T>
+where
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    T: TypedTopic,
+{
+    pub(crate) fn new(context: Context<S>) -> Self {
+        let rule = Rule {
+            pattern: T::pattern(),
+            hash: T::hash().to_string(),
+            keep: Keep { retention: DEFAULT_RETENTION },
+            is_public: false,
+            on_subscribe: None,
+            on_publish: None,
+        };
+        Self { context, rule, topic: PhantomData }
+    }
+
+    pub(crate) fn build(self) -> Rule<V> {
+        self.rule
+    }
+
+    /// Keeps the last `events` events, none older than `age` and at most 1 MiB of data: what a client that was away can be given
+    /// without a gap. 128 events and 2 minutes by default: a reconnect in an ordinary chat.
+    #[must_use]
+    pub fn history(mut self, events: usize, age: Duration) -> Self {
+        self.rule.keep.retention =
+            Retention { events, age_ms: millis(age), bytes: DEFAULT_RETENTION.bytes };
+        self
+    }
+
+    /// Lets every session subscribe.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.rule.is_public = true;
+        self
+    }
+
+    /// Asks `hook` for each client that wants to subscribe.
+    #[must_use]
+    pub fn on_subscribe<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, T) -> R + Send + Sync + 'static,
+        R: Future<Output = Access> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.rule.on_subscribe = Some(Box::new(move |session, params| {
+            let topic = T::from_params(params)?;
+            Some(Box::pin(hook(context.clone(), session, topic)))
+        }));
+        self
+    }
+
+    /// Turns what a client publishes into the event that all subscribers get, or refuses it.
+    #[must_use]
+    pub fn on_publish<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, T, T::Publish) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T::Event, Refusal>> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.rule.on_publish = Some(Box::new(move |session, params, data| {
+            let topic = T::from_params(params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
+            let publish = serde_json::from_str(data.get())
+                .map_err(|error| Refusal::invalid_data().message(error.to_string()))?;
+            let event = hook(context.clone(), session, topic, publish);
+            Ok(Box::pin(async move {
+                let event = event.await?;
+                Ok(Arc::from(serde_json::value::to_raw_value(&event)?))
+            }))
+        }));
+        self
+    }
+}
+
+impl<V, S, T> fmt::Debug for TopicBuilder<V, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicBuilder").field("pattern", &self.rule.pattern).finish_non_exhaustive()
+    }
+}
+
+/// One typed topic of a [`Live`]: see [`Live::topic`].
+pub struct TopicHandle<'a, V, T> {
+    live: &'a Live<V>,
+    topic: T,
+}
+
+impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
+    pub(crate) fn new(live: &'a Live<V>, topic: T) -> Self {
+        Self { live, topic }
+    }
+
+    fn name(&self) -> Result<Topic, PublishError> {
+        self.topic.topic().map_err(|_| PublishError::InvalidTopic)
+    }
+
+    /// Publishes an event to every subscriber. Resolves with its position once the broker has appended it; it never waits for a
+    /// subscriber's socket.
+    ///
+    /// # Errors
+    /// If a parameter is empty or too long, the event cannot be JSON, or the broker fails.
+    ///
+    /// # Cancel safety
+    /// A publish that is dropped may have been appended.
+    pub async fn publish(&self, event: &T::Event) -> Result<Position, PublishError> {
+        let data = serde_json::value::to_raw_value(event).map_err(|_| PublishError::InvalidData)?;
+        let keep = self.live.keep_of(T::PATTERN);
+        self.live.append(&self.name()?, data.into(), keep).await
+    }
+
+    /// How many sessions of this process are subscribed to the topic.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.name().map_or(0, |topic| self.live.hub().subscribers(&topic))
+    }
+}
+
+impl<V, T: fmt::Debug> fmt::Debug for TopicHandle<'_, V, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TopicHandle").field(&self.topic).finish()
+    }
+}

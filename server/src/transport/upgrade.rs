@@ -1,0 +1,134 @@
+//! From an upgrade request to a running connection: handshake, origin, `on_auth`, and the socket under hyper's upgrade.
+
+use http::{Response, StatusCode, header::HeaderValue};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tidewire_protocol::code::{CloseCode, ErrorCode};
+use tokio::net::TcpStream;
+
+use crate::{
+    connection, error::Refusal, io::Io, live::Live, request::Request, ws::handshake::Offer,
+};
+
+/// The subprotocol of clients that are told of a refusal by a close code: a browser hides the status from its page.
+const SUBPROTOCOL: &str = "tidewire.1";
+
+/// Whether a client is let in.
+enum Admission<V> {
+    /// It is, with this value where `on_auth` or `anonymous` gives one.
+    Open(Option<V>),
+    /// It is told why not, by an upgrade and an immediate close.
+    Close(CloseCode),
+}
+
+/// Answers a request, and starts the connection if it is a good one.
+pub(super) async fn upgrade<V, B>(live: Live<V>, mut request: http::Request<B>) -> Response<String>
+where
+    V: Send + Sync + 'static,
+{
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (parts, _) = request.into_parts();
+    let offer = match Offer::read(&parts) {
+        Ok(offer) => offer,
+        Err(refusal) => return refusal.response(),
+    };
+    let is_ours = offer.protocol(&[SUBPROTOCOL]).is_some();
+    let admission = match admit(&live, &parts, is_ours).await {
+        Ok(admission) => admission,
+        Err(response) => return response,
+    };
+    let response = match offer.accept(is_ours.then_some(SUBPROTOCOL), None) {
+        Ok(response) => response,
+        Err(refusal) => return refusal.response(),
+    };
+    let Some(on_upgrade) = on_upgrade else {
+        return text(StatusCode::BAD_REQUEST, "the connection cannot be upgraded");
+    };
+    tokio::spawn(async move {
+        // An upgrade that fails has no connection to tell.
+        if let Ok(upgraded) = on_upgrade.await {
+            start(live, upgraded, admission).await;
+        }
+    });
+    response.map(|()| String::new())
+}
+
+async fn admit<V: Send + Sync + 'static>(
+    live: &Live<V>,
+    parts: &http::request::Parts,
+    is_ours: bool,
+) -> Result<Admission<V>, Response<String>> {
+    let shared = live.shared();
+    if let Err(refusal) = shared.options.origins.check(&parts.headers) {
+        return if is_ours {
+            Ok(Admission::Close(CloseCode::FORBIDDEN_ORIGIN))
+        } else {
+            Err(refusal.response())
+        };
+    }
+    let Some(on_auth) = &shared.hooks.on_auth else {
+        return Ok(Admission::Open(shared.hooks.anonymous.as_ref().map(|value| value())));
+    };
+    let hook = on_auth(Request::from(parts.clone()));
+    match tokio::time::timeout(shared.options.hook_timeout, hook).await {
+        Ok(Ok(value)) => Ok(Admission::Open(Some(value))),
+        Ok(Err(refusal)) if is_ours => Ok(Admission::Close(close_code(&refusal))),
+        Ok(Err(refusal)) => Err(text(status(&refusal), refusal.text().unwrap_or("not authorized"))),
+        Err(_) => Err(text(StatusCode::SERVICE_UNAVAILABLE, "authentication took too long")),
+    }
+}
+
+/// A refusal that may pass later is no reason for a page to stop trying.
+fn close_code(refusal: &Refusal) -> CloseCode {
+    if refusal.code().may_retry() { CloseCode::OVERLOADED } else { CloseCode::UNAUTHORIZED }
+}
+
+fn status(refusal: &Refusal) -> StatusCode {
+    if refusal.code() == ErrorCode::INTERNAL {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        refusal.http_status()
+    }
+}
+
+fn text(status: StatusCode, text: &str) -> Response<String> {
+    let mut response = Response::new(format!("{text}\n"));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Takes the socket out of its wrappers and runs the connection.
+async fn start<V: Send + Sync + 'static>(
+    live: Live<V>,
+    upgraded: Upgraded,
+    admission: Admission<V>,
+) {
+    let (io, early) = unwrap(upgraded);
+    match admission {
+        Admission::Open(value) => connection::run(live, io, value, early).await,
+        Admission::Close(code) => connection::refuse(live.options(), io, code).await,
+    }
+}
+
+/// The TCP stream under an upgraded connection, where that is what it is, and the bytes that came with the handshake.
+fn unwrap(upgraded: Upgraded) -> (Io, Vec<u8>) {
+    // `axum::serve` and hyper-util's builder wrap the stream once more than hyper alone does.
+    let upgraded =
+        match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => return (tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
+            Err(upgraded) => upgraded,
+        };
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
+        Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
+    }
+}
+
+fn tcp(stream: TcpStream) -> Io {
+    // Small frames must not wait for the acknowledgement of earlier ones. A socket that refuses the option still works.
+    let _ = stream.set_nodelay(true);
+    Io::Tcp(stream)
+}
