@@ -64,9 +64,9 @@ impl Compiler {
     /// The compiler that `TIDEWIRE_WASM` names, else the first that is to be had.
     pub(crate) fn choose(project: &Project) -> Result<Self> {
         let wish = env::var_os("TIDEWIRE_WASM");
-        Self::decide(wish.as_deref(), target_installed, add_target, || {
-            system::debian_compiler(project)
-        })
+        let add = || project.once("rustup's WASM target", add_target);
+        let debian = || system::debian_compiler(project);
+        Self::decide(wish.as_deref(), target_installed, add, debian)
     }
 
     fn decide(
@@ -114,7 +114,7 @@ fn target_folder(project: &Project) -> PathBuf {
 }
 
 fn target_installed() -> bool {
-    let mut rustc = Command::new("rustc");
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     shell::read(rustc.args(["--print", "target-libdir", "--target", TARGET]), "")
         .is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }
@@ -134,8 +134,8 @@ fn compile(project: &Project) -> Result<PathBuf> {
     Ok(target_folder(project).join(TARGET).join("wasm").join(file))
 }
 
-/// Writes the module to `out`, smaller and without what only tools read. It exports plain functions of numbers, so
-/// it needs no JavaScript to be loaded.
+/// Writes the module to `out`, smaller and without what only tools read. It exports plain functions
+/// of numbers, so it needs no JavaScript to be loaded.
 fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     npm::install(&project.npm())?;
     let wasm_opt = project.npm().join("node_modules/.bin/wasm-opt");

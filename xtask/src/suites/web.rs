@@ -6,7 +6,7 @@ use super::Length;
 use crate::failure::{OrMend, Result};
 use crate::project::Project;
 use crate::shell::run;
-use crate::wasm::{self, Compiler};
+use crate::wasm::{self, Compiler, Library};
 use crate::{demo, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
@@ -32,7 +32,7 @@ pub(super) fn types(project: &Project, _: Length) -> Result {
 pub(super) fn browser(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
     let xtask = env::current_exe().or_mend("this program's path", "run it by cargo xtask")?;
-    let mut command = Compiler::choose(project)?.cargo(project, "test");
+    let mut command = Compiler::choose(project)?.cargo(project, "test", Library::Std);
     // A list, because a variable would be split where the path has a space.
     let runner = format!("target.{}.runner=[{xtask:?}, \"test-runner\"]", wasm::TARGET);
     command.args(["-p", "tidewire-client", "--tests", "--config", &runner]);
