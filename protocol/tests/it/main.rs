@@ -1,3 +1,11 @@
 //! The crate as its users see it: one binary, one module per topic.
 
+#[cfg(feature = "schema")]
+mod export;
+#[cfg(feature = "json")]
+mod frames;
+#[cfg(feature = "schema")]
+mod hashes;
 mod names;
+#[cfg(feature = "schema")]
+mod schema;
