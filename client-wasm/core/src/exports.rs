@@ -139,5 +139,5 @@ pub extern "C" fn poll(core: &mut Core) -> u32 {
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn arg(core: &Core, index: u32) -> f64 {
-    core.arguments.get(index as usize).copied().unwrap_or(0.0)
+    core.arguments.get(index as usize).map_or(0.0, |&number| number as f64)
 }

@@ -42,9 +42,12 @@
 //! | 15 | a topic's number is free | topic |
 //! | 16 | an epoch's number is free | epoch |
 //!
+//! An op that is not in the table is passed over.
+//!
 //! `cargo xtask wasm` writes the module to `npm/wasm/core.wasm`; `WebAssembly.instantiate(bytes, {})` is all it needs. There is
 //! no wasm-bindgen in it: its glue and borrow checks cost 2.4 kB of the compressed package, and functions of numbers need
-//! neither.
+//! neither. Inlined in JavaScript it compresses to 6.7 kB as hex and to 7.9 as base64, which hides every repeat that is not
+//! three bytes off.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 

@@ -45,7 +45,7 @@ impl Client {
             return;
         }
         if self.has_socket() {
-            self.outputs.push_back(Output::Shut { code: CloseCode::NORMAL });
+            self.outputs.push(Output::Shut { code: CloseCode::NORMAL });
         }
         self.detach(Some(ErrorCode::CLOSED));
         self.enter(Link::Closed);
@@ -59,7 +59,7 @@ impl Client {
             let hello = self.requests.number();
             let until = now.saturating_add(self.config.hello_ms);
             self.link = Link::Greeting { hello, until };
-            self.outputs.push_back(Output::Hello { id: hello });
+            self.outputs.push(Output::Hello { id: hello });
         }
     }
 
@@ -126,9 +126,9 @@ impl Client {
                 self.enter(Link::Connected { since: self.clock.now() });
                 self.ask_all();
                 let outputs = &mut self.outputs;
-                self.requests.send_waiting(|id| outputs.push_back(Output::Publish { id }));
+                self.requests.send_waiting(|id| outputs.push(Output::Publish { id }));
             }
-            Kind::Ping => self.outputs.push_back(Output::Pong),
+            Kind::Ping => self.outputs.push(Output::Pong),
             Kind::Hello | Kind::Malformed => self.shut(CloseCode::BAD_HELLO, CloseCode::BAD_HELLO),
             Kind::Error if frame.re == u64::from(hello) => {
                 self.shut(CloseCode::BAD_HELLO, CloseCode::BAD_HELLO);
@@ -159,19 +159,19 @@ impl Client {
 
     fn enter(&mut self, link: Link) {
         self.link = link;
-        self.outputs.push_back(Output::State(self.state()));
+        self.outputs.push(Output::State(self.state()));
     }
 
     fn open(&mut self) {
         let now = self.clock.now();
         self.opened_at = now;
         self.enter(Link::Opening { until: now.saturating_add(self.config.open_ms) });
-        self.outputs.push_back(Output::Open);
+        self.outputs.push(Output::Open);
     }
 
     /// Gives up the socket and comes back later, whatever the code says to those who receive it.
     fn shut(&mut self, sent: CloseCode, reason: CloseCode) {
-        self.outputs.push_back(Output::Shut { code: sent });
+        self.outputs.push(Output::Shut { code: sent });
         self.lose(reason, Retry::BackOff);
     }
 
@@ -205,7 +205,7 @@ impl Client {
                 (Ask::Waiting, Some(code)) => code,
                 _ => ErrorCode::UNKNOWN,
             };
-            outputs.push_back(Output::Rejected { id, code });
+            outputs.push(Output::Rejected { id, code });
         });
         self.detach_topics();
     }

@@ -28,14 +28,13 @@ mod tests;
 mod time;
 mod topics;
 
-use alloc::collections::VecDeque;
-
 pub use frame::{Frame, Kind, Verdict};
 pub use output::{Cause, Continuity, Output, Position, State};
 
 use crate::{Millis, code::ErrorCode};
 use connection::Link;
 use numbers::{Epochs, Topics};
+use output::Outputs;
 use request::{Ask, Requests};
 use subscription::Phase;
 use time::{Backoff, Clock, NEVER};
@@ -96,7 +95,7 @@ pub struct Client {
     retry_at: Millis,
     server_topics: usize,
     epochs: Epochs,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     malformed: u32,
 }
 
@@ -120,7 +119,7 @@ impl Client {
             retry_at: NEVER,
             server_topics: 0,
             epochs: Epochs::default(),
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             malformed: 0,
         }
     }
@@ -147,7 +146,7 @@ impl Client {
         let verdict = self.take(frame);
         // The driver gave these names numbers for this frame; nothing may have come of them.
         if self.epochs.drop_unused(frame.epoch) {
-            self.outputs.push_back(Output::ReleaseEpoch { epoch: frame.epoch });
+            self.outputs.push(Output::ReleaseEpoch { epoch: frame.epoch });
         }
         if frame.kind == Kind::Subscribed && self.topics.find(frame.topic).is_none() {
             self.end_topic(frame.topic);
@@ -163,7 +162,7 @@ impl Client {
         let refusal = match self.link {
             Link::Connected { .. } if self.requests.open() < MOST_OPEN_REQUESTS => {
                 let id = self.requests.push(Ask::Publish);
-                self.outputs.push_back(Output::Publish { id });
+                self.outputs.push(Output::Publish { id });
                 return id;
             }
             Link::Connected { .. } => ErrorCode::LIMIT,
@@ -175,14 +174,14 @@ impl Client {
             _ => ErrorCode::OFFLINE_QUEUE_FULL,
         };
         let id = self.requests.number();
-        self.outputs.push_back(Output::Rejected { id, code: refusal });
+        self.outputs.push(Output::Rejected { id, code: refusal });
         id
     }
 
     /// The next thing to do or to pass on.
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
-            let output = self.outputs.pop_front()?;
+            let output = self.outputs.pop()?;
             let stands = match output {
                 Output::ReleaseTopic { topic } => self.topics.release(topic),
                 Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),

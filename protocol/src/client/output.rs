@@ -1,5 +1,7 @@
 //! What the core asks of its driver and tells it.
 
+use alloc::vec::Vec;
+
 use crate::{
     Millis,
     code::{CloseCode, ErrorCode},
@@ -169,4 +171,35 @@ pub enum Cause {
     Lost,
     /// The topic began anew: nobody knows what came at the end of its earlier life.
     NewEpoch,
+}
+
+/// The outputs that have not been polled, in order.
+///
+/// A `VecDeque` would do, but it is ten times the code, and a driver polls until nothing is left.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    queue: Vec<Output>,
+    polled: usize,
+}
+
+impl Outputs {
+    pub(super) fn push(&mut self, output: Output) {
+        self.queue.push(output);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        let output = self.queue.get(self.polled).copied();
+        match output {
+            Some(_) => self.polled += 1,
+            None => {
+                self.queue.clear();
+                self.polled = 0;
+            }
+        }
+        output
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.polled >= self.queue.len()
+    }
 }

@@ -46,7 +46,12 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The delay before the try that follows `tries` failed ones.
     pub(super) fn delay(&mut self, tries: u8) -> Millis {
-        let limit = self.base_ms.saturating_mul(1 << tries.min(31)).min(self.cap_ms);
+        let doublings = tries.min(31);
+        let limit = if self.base_ms > self.cap_ms >> doublings {
+            self.cap_ms
+        } else {
+            self.base_ms << doublings
+        };
         self.random().checked_rem(limit.saturating_add(1)).unwrap_or(0)
     }
 

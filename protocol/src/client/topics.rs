@@ -23,7 +23,7 @@ impl Client {
         match subscription.phase {
             Phase::Live => {
                 let at = Position { epoch: subscription.epoch, offset: subscription.offset };
-                self.outputs.push_back(Output::Subscribed { topic, how: Continuity::Fresh, at });
+                self.outputs.push(Output::Subscribed { topic, how: Continuity::Fresh, at });
             }
             Phase::Off if subscription.count == 1 => self.ask(topic),
             _ => {}
@@ -40,7 +40,7 @@ impl Client {
         }
         if subscription.phase != Phase::Off {
             let id = self.requests.push(Ask::Unsubscribe);
-            self.outputs.push_back(Output::Unsubscribe { id, topic });
+            self.outputs.push(Output::Unsubscribe { id, topic });
         }
         self.end_topic(topic);
     }
@@ -50,7 +50,7 @@ impl Client {
         if frame.kind == Kind::Malformed {
             self.malformed = self.malformed.saturating_add(1);
             if self.malformed.is_power_of_two() {
-                self.outputs.push_back(Output::Malformed { count: self.malformed });
+                self.outputs.push(Output::Malformed { count: self.malformed });
             }
         }
         match self.link {
@@ -63,7 +63,7 @@ impl Client {
             Kind::Error if frame.re == 0 => return Verdict::Deliver,
             Kind::Reply | Kind::Error => self.answer(frame),
             Kind::Gap => self.gap(frame),
-            Kind::Ping => self.outputs.push_back(Output::Pong),
+            Kind::Ping => self.outputs.push(Output::Pong),
             Kind::Subscribed => self.server_subscribed(frame),
             Kind::Unsubscribed => self.server_unsubscribed(frame),
             _ => {}
@@ -85,7 +85,7 @@ impl Client {
             Step::GiveUp => {
                 subscription.offset = offset;
                 let to = prev.max(after);
-                self.outputs.push_back(Output::Gap { topic, after, to, cause: Cause::Lost });
+                self.outputs.push(Output::Gap { topic, after, to, cause: Cause::Lost });
             }
             Step::Deliver => subscription.offset = offset,
         }
@@ -111,7 +111,7 @@ impl Client {
             Step::Deliver => cause,
         };
         subscription.waived = subscription.waived.max(to);
-        self.outputs.push_back(Output::Gap { topic, after, to, cause });
+        self.outputs.push(Output::Gap { topic, after, to, cause });
     }
 
     fn answer(&mut self, frame: Frame) {
@@ -120,10 +120,10 @@ impl Client {
         match ask {
             Ask::Publish if done => {
                 let at = Position { epoch: frame.epoch, offset: frame.offset };
-                self.outputs.push_back(Output::Acked { id, at });
+                self.outputs.push(Output::Acked { id, at });
             }
             Ask::Publish => {
-                self.outputs.push_back(Output::Rejected { id, code: ErrorCode(frame.code) });
+                self.outputs.push(Output::Rejected { id, code: ErrorCode(frame.code) });
             }
             // A number may belong to another topic by now, or its topic to a later request.
             Ask::Subscribe(topic) if self.topics.find(topic).is_some_and(|s| s.request == id) => {
@@ -157,9 +157,9 @@ impl Client {
         self.let_go(old);
         if how == Continuity::Lost {
             let cause = if old == epoch { Cause::Lost } else { Cause::NewEpoch };
-            self.outputs.push_back(Output::Gap { topic, after, to: offset, cause });
+            self.outputs.push(Output::Gap { topic, after, to: offset, cause });
         }
-        self.outputs.push_back(Output::Subscribed { topic, how, at });
+        self.outputs.push(Output::Subscribed { topic, how, at });
     }
 
     /// The server refused a `$subscribe`, or ended the client's subscription.
@@ -175,7 +175,7 @@ impl Client {
         }
         subscription.phase = Phase::Off;
         if !code.may_retry() {
-            self.outputs.push_back(Output::Refused { topic, code, retry_at: None });
+            self.outputs.push(Output::Refused { topic, code, retry_at: None });
             self.end_topic(topic);
             return;
         }
@@ -183,7 +183,7 @@ impl Client {
         subscription.refusals = refusals.saturating_add(1);
         let at = self.ask_later(topic, refusals.saturating_add(1));
         let retry_at = Some(self.clock.for_driver(at));
-        self.outputs.push_back(Output::Refused { topic, code, retry_at });
+        self.outputs.push(Output::Refused { topic, code, retry_at });
     }
 
     fn server_subscribed(&mut self, frame: Frame) {
@@ -248,7 +248,7 @@ impl Client {
         subscription.retry_at = NEVER;
         let at = Position { epoch: subscription.epoch, offset: subscription.offset };
         let since = (at.epoch != 0).then_some(at);
-        self.outputs.push_back(Output::Subscribe { id, topic, since });
+        self.outputs.push(Output::Subscribe { id, topic, since });
     }
 
     /// A new connection: asks for every topic with a local subscription. The server announces its own.
@@ -292,12 +292,12 @@ impl Client {
         let epoch = core::mem::take(&mut subscription.epoch);
         subscription.phase = Phase::Gone;
         self.let_go(epoch);
-        self.outputs.push_back(Output::ReleaseTopic { topic });
+        self.outputs.push(Output::ReleaseTopic { topic });
     }
 
     fn let_go(&mut self, epoch: u32) {
         if self.epochs.let_go(epoch) {
-            self.outputs.push_back(Output::ReleaseEpoch { epoch });
+            self.outputs.push(Output::ReleaseEpoch { epoch });
         }
     }
 }
