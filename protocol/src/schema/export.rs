@@ -187,8 +187,9 @@ impl Declared {
             || ExportError::Unreadable { rust: (*rust).to_owned(), text: body.clone() };
         let node = Node::parse(body).filter(|_| is_identifier(ident)).ok_or_else(unreadable)?;
         let docs = docs.as_deref().map(doc_lines).unwrap_or_default();
-        let text =
-            format!("{}export type {head} = {};\n", layout::docs(&docs, 0), layout::body(&node));
+        let head = format!("export type {head} =");
+        let body = layout::body(&node, head.len() + 1);
+        let text = format!("{}{head}{body};\n", layout::docs(&docs, 0));
         let first = self.rust.get(ident).copied();
         let uses = self.uses.entry(name.clone()).or_insert_with(|| inline.clone());
         if first.is_some() && (self.types.get(ident) != Some(&text) || uses != inline) {

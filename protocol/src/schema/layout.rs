@@ -24,20 +24,26 @@ pub(super) fn docs<S: AsRef<str>>(lines: &[S], indent: usize) -> String {
 }
 
 /// The name of a field or key, in quotes where it needs them.
-pub(super) fn key(name: &str) -> String {
+fn key(name: &str) -> String {
     if is_identifier(name) { name.to_owned() } else { format!("\"{name}\"") }
 }
 
-/// The body of `type X = …`: fields always have a line each there.
-pub(super) fn body(node: &Node) -> String {
+/// What stands behind the `=` of a declaration: fields always have a line each there.
+pub(super) fn body(node: &Node, column: usize) -> String {
     match node {
-        Node::Object(members) if !members.is_empty() => fields(members, 0),
-        node => within(node, 0, 0),
+        Node::Object(members) if !members.is_empty() => format!(" {}", fields(members, 0)),
+        node => behind(node, 0, column),
     }
 }
 
+/// A type behind `=` or `:`, with the space between unless it begins on the next line.
+fn behind(node: &Node, indent: usize, column: usize) -> String {
+    let text = within(node, indent, column + 1);
+    if text.starts_with('\n') { text } else { format!(" {text}") }
+}
+
 /// A type that begins at a column, in a block that is indented.
-pub(super) fn within(node: &Node, indent: usize, column: usize) -> String {
+fn within(node: &Node, indent: usize, column: usize) -> String {
     if !has_docs(node) {
         let line = line(node);
         if column + line.len() <= WIDTH {
@@ -53,14 +59,14 @@ pub(super) fn within(node: &Node, indent: usize, column: usize) -> String {
                 nodes.iter().map(|node| format!("\n{pad}| {}", within(node, inner, inner + 2)));
             lines.collect()
         }
-        Node::Tuple(nodes) => {
-            let lines = nodes.iter().map(|node| format!("{pad}{},\n", within(node, inner, inner)));
-            format!("[\n{}{}]", lines.collect::<String>(), " ".repeat(indent))
+        Node::Tuple(nodes) => list("[", nodes, "]", indent),
+        Node::Array(node) => list("Array<", std::slice::from_ref(node), ">", indent),
+        Node::Name(name, nodes) if !nodes.is_empty() => {
+            list(&format!("{name}<"), nodes, ">", indent)
         }
-        Node::Array(node) => format!("Array<{}>", within(node, indent, column + 6)),
         Node::Map { key, optional, value } => {
-            let head = format!("[key in {}]{}: ", line(key), mark(*optional));
-            let value = within(value, inner, inner + head.len());
+            let head = format!("[key in {}]{}:", line(key), mark(*optional));
+            let value = behind(value, inner, inner + head.len());
             format!("{{\n{pad}{head}{value};\n{}}}", " ".repeat(indent))
         }
         Node::Intersection(nodes) => {
@@ -72,6 +78,16 @@ pub(super) fn within(node: &Node, indent: usize, column: usize) -> String {
         }
         Node::Name(..) | Node::Literal(_) => line(node),
     }
+}
+
+/// Types in brackets, each on a line.
+fn list(open: &str, nodes: &[Node], close: &str, indent: usize) -> String {
+    let inner = indent + STEP;
+    let pad = " ".repeat(inner);
+    let lines =
+        nodes.iter().map(|node| format!("{pad}{}", within(node, inner, inner).trim_start()));
+    let lines = lines.collect::<Vec<_>>().join(",\n");
+    format!("{open}\n{lines}\n{}{close}", " ".repeat(indent))
 }
 
 /// A type on one line, its comments left out.
@@ -86,7 +102,8 @@ pub(super) fn line(node: &Node) -> String {
         Node::Tuple(nodes) => format!("[{}]", all(nodes, ", ")),
         Node::Object(members) if members.is_empty() => "{}".to_owned(),
         Node::Object(members) => {
-            let fields = members.iter().map(|member| head(member) + &line(&member.value));
+            let fields =
+                members.iter().map(|member| format!("{} {}", head(member), line(&member.value)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join("; "))
         }
         Node::Map { key, optional, value } => {
@@ -108,14 +125,15 @@ fn mark(optional: bool) -> &'static str {
 }
 
 fn head(member: &Member) -> String {
-    format!("{}{}: ", key(&member.name), mark(member.optional))
+    format!("{}{}:", key(&member.name), mark(member.optional))
 }
 
 fn fields(members: &[Member], indent: usize) -> String {
     let inner = indent + STEP;
     let lines = members.iter().map(|member| {
         let head = head(member);
-        let value = within(&member.value, inner, inner + head.len() + 1);
+        // The column counts the semicolon too.
+        let value = behind(&member.value, inner, inner + head.len() + 1);
         format!("{}{}{head}{value};\n", docs(&member.docs, inner), " ".repeat(inner))
     });
     format!("{{\n{}{}}}", lines.collect::<String>(), " ".repeat(indent))
@@ -133,5 +151,90 @@ fn has_docs(node: &Node) -> bool {
         Node::Array(node) => has_docs(node),
         Node::Map { value, .. } => has_docs(value),
         Node::Literal(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn a_name() -> impl Strategy<Value = String> {
+        "[a-zA-Z_$][a-zA-Z0-9_$]{0,8}"
+            .prop_filter("a literal", |name| name != "true" && name != "false" && name != "Array")
+    }
+
+    fn a_member(value: impl Strategy<Value = Node>) -> impl Strategy<Value = Member> {
+        let docs = vec("[a-z` -]{0,9}[a-z]", 0..3);
+        let name = prop_oneof![a_name(), "[a-z .:-]{1,9}"];
+        (docs, name, any::<bool>(), value).prop_map(|(docs, name, optional, value)| {
+            let docs = docs.iter().map(|line| line.trim().to_owned()).collect();
+            Member { docs, name, optional, value }
+        })
+    }
+
+    /// Nodes as the parser gives them: a union within a union has no text of its own.
+    fn a_node() -> impl Strategy<Value = Node> {
+        let leaf = prop_oneof![
+            a_name().prop_map(|name| Node::Name(name, Vec::new())),
+            "\"[a-z |{}:,-]{0,9}\"|-?[0-9]{1,4}|true".prop_map(Node::Literal),
+        ];
+        leaf.prop_recursive(4, 40, 4, |node| {
+            let is_plain = |node: &Node| !matches!(node, Node::Union(_) | Node::Intersection(_));
+            let plain = node.clone().prop_filter("an operand", is_plain);
+            prop_oneof![
+                (a_name(), vec(node.clone(), 1..3))
+                    .prop_map(|(name, nodes)| Node::Name(name, nodes)),
+                node.clone().prop_map(|node| Node::Array(Box::new(node))),
+                vec(node.clone(), 0..4).prop_map(Node::Tuple),
+                vec(a_member(node.clone()), 0..4).prop_map(Node::Object),
+                (a_name(), any::<bool>(), node).prop_map(|(key, optional, value)| Node::Map {
+                    key: Box::new(Node::Name(key, Vec::new())),
+                    optional,
+                    value: Box::new(value)
+                }),
+                vec(plain.clone(), 2..4).prop_map(Node::Union),
+                vec(plain.clone(), 2..4).prop_map(Node::Intersection),
+                (vec(plain.clone(), 2..4), plain.clone())
+                    .prop_map(|(nodes, node)| Node::Intersection(vec![Node::Union(nodes), node])),
+                (vec(plain.clone(), 2..4), plain)
+                    .prop_map(|(nodes, node)| Node::Union(vec![Node::Intersection(nodes), node])),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_laid_out_reads_the_same(node in a_node(), column in 0..WIDTH) {
+            let text = body(&node, column);
+            prop_assert_eq!(Node::parse(&text), Some(node.clone()), "{}", text);
+            prop_assert!(text.lines().all(|line| line.trim_end() == line), "{:?}", text);
+            // A line has no comments, but the same form.
+            let text = line(&node);
+            prop_assert_eq!(Node::parse(&text).map(|node| line(&node)), Some(text.clone()));
+        }
+    }
+
+    #[test]
+    fn short_types_stand_on_one_line() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(body(&Node::parse(text).expect("a type"), 10), expected);
+        };
+        check("string | null", " string | null");
+        check("Array<{ a: string, }>", " Array<{ a: string }>");
+        check("{ a: string, b?: number[] }", " {\n  a: string;\n  b?: Array<number>;\n}");
+        let long = "\"a rather long literal that fills the line\"";
+        check(
+            &format!("{long} | {long} | {long}"),
+            &format!("\n  | {long}\n  | {long}\n  | {long}"),
+        );
+    }
+
+    #[test]
+    fn a_comment_cannot_be_ended_by_its_text() {
+        assert_eq!(docs(&["a */ b"], 0), "/** a *\\/ b */\n");
+        assert_eq!(docs(&["a", "", "*/"], 2), "  /**\n   * a\n   *\n   * *\\/\n   */\n");
+        assert_eq!(docs::<&str>(&[], 2), "");
     }
 }

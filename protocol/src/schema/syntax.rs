@@ -231,3 +231,60 @@ pub(super) fn is_identifier(text: &str) -> bool {
         && !text.is_empty()
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_type_of_data_is_not_read() {
+        let texts = [
+            "",
+            "|",
+            "string string",
+            "{ a: string",
+            "{ a string }",
+            "{ a: string b: string }",
+            "{ a: string, [key: string]: string }",
+            "{ [key of K]: V }",
+            "\"open",
+            "Array<string",
+            "[string",
+            "(string",
+            "(a: string) => void",
+            "typeof x",
+            "a-b",
+            "x..y",
+            "{ \"a \"b\"\": string }",
+        ];
+        for text in texts {
+            assert_eq!(Node::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_the_same_reads_the_same() {
+        let pairs = [
+            ("string[][]", "Array<Array<string>>"),
+            ("(a | b)[]", "Array<a | b>"),
+            ("| a | b", "a | b"),
+            ("{ a: b, }", "{ a: b; }"),
+            ("{ 'a': b }", "{ \"a\": b }"),
+            ("{ [k: string]: v }", "{ [key in string]: v, }"),
+        ];
+        for (text, same) in pairs {
+            assert!(Node::parse(text).is_some(), "{text}");
+            assert_eq!(Node::parse(text), Node::parse(same), "{text}");
+        }
+        assert_eq!(Node::parse("a | b & c"), Node::parse("a | (b & c)"));
+        assert_ne!(Node::parse("a | b & c"), Node::parse("(a | b) & c"));
+    }
+
+    #[test]
+    fn docs_end_where_ts_rs_ends_them() {
+        let text = "{ \n/**\n * One */ line.\n *\n *  Another.\n */\na: b, \n/** short */ c: d, \n/**\n block\n   text \n*/\ne: f, }";
+        let Some(Node::Object(members)) = Node::parse(text) else { panic!("an object") };
+        let docs: Vec<_> = members.iter().map(|member| member.docs.join("|")).collect();
+        assert_eq!(docs, ["One */ line.||Another.", "short", "block|text"]);
+    }
+}

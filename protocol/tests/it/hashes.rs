@@ -1,0 +1,273 @@
+//! Structural hashes: what they are, what changes them and what does not.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    marker::PhantomData,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tidewire_protocol::{
+    name::{FillError, Params, Pattern, Topic},
+    schema::{NoPublish, SchemaHash, TypedTopic, expansion},
+};
+use ts_rs::TS;
+
+/// A topic of any two types.
+struct Of<Event, Publish>(PhantomData<fn() -> (Event, Publish)>);
+
+impl<Event, Publish> Clone for Of<Event, Publish> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+trait Data: Serialize + DeserializeOwned + TS + Send + Sync + 'static {}
+impl<T: Serialize + DeserializeOwned + TS + Send + Sync + 'static> Data for T {}
+
+impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
+    type Event = Event;
+    type Publish = Publish;
+    const PATTERN: &'static str = "x";
+
+    fn pattern() -> &'static Pattern {
+        unreachable!("a hash is of the data alone")
+    }
+
+    fn topic(&self) -> Result<Topic, FillError> {
+        unreachable!("a hash is of the data alone")
+    }
+
+    fn from_params(_: &Params<'_>) -> Option<Self> {
+        None
+    }
+
+    fn hash() -> SchemaHash {
+        expansion::topic_hash::<Self>()
+    }
+}
+
+fn hash<Event: Data>() -> SchemaHash {
+    Of::<Event, NoPublish>::hash()
+}
+
+macro_rules! types {
+    ($($module:ident { $($item:item)* })*) => {
+        $(mod $module {
+            use super::*;
+            $(#[derive(Serialize, Deserialize, TS)] $item)*
+        })*
+    };
+}
+
+types! {
+    first {
+        /// A message.
+        pub(super) struct Message {
+            /// Who.
+            user: User,
+            text: String,
+            at_ms: Option<u64>,
+        }
+        pub(super) struct User { name: String, tags: Vec<String> }
+        pub(super) enum Event { Joined(User), Said { message: Message }, Nothing }
+        #[serde(tag = "type")]
+        pub(super) enum Tagged { Joined(User), Nothing }
+        #[serde(untagged)]
+        pub(super) enum Untagged { Text(String), Number(u32), Both(String, u32) }
+        pub(super) struct Page<T> { items: Vec<T>, next: Option<String> }
+        pub(super) struct Tree { value: u8, children: Vec<Self> }
+        pub(super) struct Even { next: Option<Box<Odd>> }
+        pub(super) struct Odd { next: Option<Box<Even>> }
+        pub(super) struct Counts { by_user: HashMap<String, u32> }
+        pub(super) struct Flat { #[serde(flatten)] user: User, age: u8 }
+    }
+    renamed {
+        pub(super) struct Note {
+            text: String,
+            at_ms: Option<i32>,
+            user: Person,
+        }
+        pub(super) struct Person { tags: Vec<String>, name: String }
+        pub(super) enum Change { Nothing, Said { message: Note }, Joined(Person) }
+        #[serde(tag = "type")]
+        pub(super) enum Labelled { Nothing, Joined(Person) }
+        #[serde(untagged)]
+        pub(super) enum Loose { Both(String, u32), Number(f64), Text(char) }
+        pub(super) struct Part<Item> {
+            next: Option<String>,
+            items: Vec<Item>,
+        }
+        pub(super) struct Node { children: Vec<Self>, value: u16 }
+        pub(super) struct Chain { next: Option<Box<Self>> }
+        pub(super) struct Tally { by_user: BTreeMap<String, i8> }
+        pub(super) struct InPlace {
+            name: String,
+            tags: Vec<String>,
+            age: u8,
+        }
+    }
+    changed {
+        pub(super) struct FieldRenamed {
+            user: first::User,
+            body: String,
+            at_ms: Option<u64>,
+        }
+        pub(super) struct FieldRetyped {
+            user: first::User,
+            text: u8,
+            at_ms: Option<u64>,
+        }
+        pub(super) struct FieldAdded {
+            user: first::User,
+            text: String,
+            at_ms: Option<u64>,
+            more: bool,
+        }
+        pub(super) struct FieldGone { user: first::User, text: String }
+        pub(super) struct Required {
+            user: first::User,
+            text: String,
+            at_ms: u64,
+        }
+        pub(super) struct MayBeAbsent {
+            user: first::User,
+            text: String,
+            #[ts(optional)]
+            at_ms: Option<u64>,
+        }
+        pub(super) struct Deeper {
+            user: Member,
+            text: String,
+            at_ms: Option<u64>,
+        }
+        pub(super) struct Member { name: String, tags: Vec<u8> }
+        pub(super) enum VariantAdded {
+            Joined(first::User),
+            Said { message: first::Message },
+            Nothing,
+            More,
+        }
+        pub(super) enum VariantRenamed {
+            Joined(first::User),
+            Said { message: first::Message },
+            None,
+        }
+        pub(super) struct Forest { value: u8, children: Vec<Vec<Self>> }
+    }
+}
+
+#[test]
+fn names_and_order_change_nothing() {
+    use first as a;
+    use renamed as b;
+    assert_eq!(hash::<a::Message>(), hash::<b::Note>());
+    assert_eq!(hash::<a::Event>(), hash::<b::Change>());
+    assert_eq!(hash::<a::Tagged>(), hash::<b::Labelled>());
+    assert_eq!(hash::<a::Untagged>(), hash::<b::Loose>());
+    assert_eq!(hash::<a::Page<a::Message>>(), hash::<b::Part<b::Note>>());
+    assert_eq!(hash::<a::Page<a::Page<a::User>>>(), hash::<b::Part<a::Page<b::Person>>>());
+    assert_eq!(hash::<a::Tree>(), hash::<b::Node>());
+    assert_eq!(hash::<a::Even>(), hash::<b::Chain>(), "two types that take turns are one in JSON");
+    assert_eq!(hash::<a::Counts>(), hash::<b::Tally>());
+    assert_eq!(hash::<a::Flat>(), hash::<b::InPlace>());
+    assert_eq!(hash::<Option<a::Untagged>>(), hash::<Option<Option<b::Loose>>>());
+}
+
+#[test]
+fn what_is_sent_changes_the_hash() {
+    use changed as c;
+    use first as a;
+    let all = [
+        ("message", hash::<a::Message>()),
+        ("field renamed", hash::<c::FieldRenamed>()),
+        ("field retyped", hash::<c::FieldRetyped>()),
+        ("field added", hash::<c::FieldAdded>()),
+        ("field gone", hash::<c::FieldGone>()),
+        ("required", hash::<c::Required>()),
+        ("may be absent", hash::<c::MayBeAbsent>()),
+        ("deeper", hash::<c::Deeper>()),
+        ("event", hash::<a::Event>()),
+        ("variant added", hash::<c::VariantAdded>()),
+        ("variant renamed", hash::<c::VariantRenamed>()),
+        ("tagged", hash::<a::Tagged>()),
+        ("untagged", hash::<a::Untagged>()),
+        ("page of messages", hash::<a::Page<a::Message>>()),
+        ("page of users", hash::<a::Page<a::User>>()),
+        ("list", hash::<Vec<a::User>>()),
+        ("pair", hash::<(a::User, a::User)>()),
+        ("triple", hash::<(a::User, a::User, a::User)>()),
+        ("map", hash::<HashMap<String, a::User>>()),
+        ("map by number", hash::<HashMap<u8, a::User>>()),
+        ("nullable", hash::<Option<a::User>>()),
+        ("tree", hash::<a::Tree>()),
+        ("forest", hash::<c::Forest>()),
+        ("chain", hash::<a::Even>()),
+        ("publish", Of::<a::Message, a::User>::hash()),
+        ("publish exchanged", Of::<a::User, a::Message>::hash()),
+        ("publish the event", Of::<a::Message, a::Message>::hash()),
+    ];
+    for (at, (name, hash)) in all.iter().enumerate() {
+        for (other, found) in &all[..at] {
+            assert_ne!(hash, found, "{name} and {other}");
+        }
+    }
+}
+
+/// The text that is hashed is a format: a change to it makes every client of an earlier build incompatible.
+#[test]
+fn the_hash_is_of_this_text() {
+    let check = |found: SchemaHash, event: &str, expected: &str| {
+        let text = format!("topic\nevent {event}\npublish never");
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211);
+        let hash = text.bytes().fold(14_695_981_039_346_656_037, fnv);
+        assert_eq!(
+            (format!("{hash:016x}"), found.to_string()),
+            (expected.to_owned(), expected.to_owned()),
+            "{event}"
+        );
+    };
+    check(hash::<String>(), "string", "ab42d78dc4c60370");
+    check(hash::<Option<bool>>(), "(boolean|null)", "3d03d245ade8fdb5");
+    check(
+        hash::<first::Message>(),
+        r#"{"at_ms":(null|number),"text":string,"user":{"name":string,"tags":Array<string>}}"#,
+        "cccd3148d50a5efa",
+    );
+    check(
+        hash::<first::Tagged>(),
+        r#"({"name":string,"tags":Array<string>,"type":"Joined"}|{"type":"Nothing"})"#,
+        "29e6bbadc7fdbc97",
+    );
+    check(
+        hash::<HashMap<u8, changed::MayBeAbsent>>(),
+        r#"{[number]:{"at_ms"?:number,"text":string,"user":{"name":string,"tags":Array<string>}}}"#,
+        "f154209f6085dc8c",
+    );
+    check(
+        hash::<Vec<(first::Tree, first::Even)>>(),
+        r##"Array<[#0,#1]>;#0={"children":Array<#0>,"value":number};#1={"next":(#1|null)}"##,
+        "d7a397ed718412be",
+    );
+    check(
+        hash::<serde_json::Value>(),
+        "#0;#0=(Array<#0>|boolean|null|number|string|{[string]:#0})",
+        "c4115dd762214a65",
+    );
+}
+
+/// Fifteen types that all lead to each other: what they can say is written once for each, not once for each way to it.
+#[test]
+fn types_that_lead_to_each_other_are_cheap() {
+    macro_rules! web {
+        ($($name:ident)*) => { web!(@ [$($name)*] $($name)*); };
+        (@ $all:tt $($name:ident)*) => { $(web!(@@ $name $all);)* };
+        (@@ $name:ident [$($all:ident)*]) => {
+            #[derive(Serialize, Deserialize, TS)]
+            #[expect(non_snake_case, reason = "a field for each type")]
+            struct $name { own: [u8; stringify!($name).len()], $($all: Option<Box<$all>>),* }
+        };
+    }
+    web!(A Bb Ccc Dddd E1 F22 G333 H4444 I5 J66 K777 L8888 M9 N10 O111);
+    assert_ne!(hash::<A>(), hash::<Bb>());
+    assert_eq!(hash::<E1>(), hash::<E1>());
+}

@@ -1,0 +1,108 @@
+//! `schema!`: what its types do.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use tidewire_protocol::{
+    name::{FillError, Pattern},
+    schema::{NoPublish, Schema, TypedTopic},
+};
+use ts_rs::TS;
+
+#[derive(Serialize, Deserialize, TS)]
+struct Quote {
+    price: f64,
+}
+
+tidewire_protocol::schema! {
+    /// Everything a market says.
+    ///
+    /// In one schema.
+    #[derive(PartialEq)]
+    schema Market {
+        /// The best price.
+        #[derive(Copy)]
+        topic Price { /// The number of the market.
+            market: u16, r#type: char } = "price:{type}:{market}" { event: Quote }
+        topic News = "news:all" { event: String, publish: Vec<String>, }
+    }
+}
+
+#[test]
+fn a_topic_and_its_name_determine_each_other() {
+    let check = |market, r#type, name: &str| {
+        let price = Price { market, r#type };
+        let topic = price.topic().expect("a name");
+        assert_eq!(topic.as_str(), name);
+        assert_eq!(from_name(name), Some(price));
+    };
+    check(7, 'a', "price:a:7");
+    check(0, ':', "price:%3A:0");
+    check(65535, 'ß', "price:%C3%9F:65535");
+    assert_eq!(News.topic().as_deref(), Ok("news:all"));
+    assert_eq!(
+        News::from_params(&News::pattern().matches("news:all").expect("a match")),
+        Some(News)
+    );
+}
+
+fn from_name(name: &str) -> Option<Price> {
+    Price::from_params(&Price::pattern().matches(name)?)
+}
+
+#[test]
+fn a_value_has_one_text() {
+    for name in [
+        "price:a:07",
+        "price:a:+7",
+        "price:a:65536",
+        "price:a:x",
+        "price:ab:7",
+        "price:a",
+        "price:a:",
+    ] {
+        assert_eq!(from_name(name), None, "{name}");
+    }
+    let other = Pattern::parse("price:{market}").expect("a pattern");
+    assert_eq!(
+        Price::from_params(&other.matches("price:7").expect("a match")),
+        None,
+        "a parameter is missing"
+    );
+}
+
+mod long {
+    tidewire_protocol::schema! {
+        pub(super) schema Long { topic Note { text: String } = "{text}" { event: () } }
+    }
+}
+
+#[test]
+fn what_makes_no_name_says_so() {
+    let name = |text: &str| long::Note { text: text.into() }.topic();
+    assert_eq!(name(""), Err(FillError::Empty("text".into())));
+    assert_eq!(name(&"x".repeat(256)), Err(FillError::TooLong));
+    assert!(name(&"x".repeat(255)).is_ok());
+    assert_eq!(long::Long::ENTRIES.len(), 1);
+}
+
+#[test]
+fn a_schema_lists_its_entries() {
+    assert_eq!((Market::NAME, Market::MODULE), ("Market", "it::schema"));
+    assert_eq!(Market::DOCS, " Everything a market says.\n\n In one schema.\n");
+    let entries: Vec<_> = Market::ENTRIES.iter().map(|entry| (entry.key(), entry.hash())).collect();
+    assert_eq!(entries, [("price:{type}:{market}", Price::hash()), ("news:all", News::hash())]);
+    assert_eq!(
+        HashSet::from([Price { market: 1, r#type: 'a' }, Price { market: 1, r#type: 'a' }]).len(),
+        1
+    );
+}
+
+#[test]
+fn nothing_can_be_published_where_no_type_is_declared() {
+    fn is_none<T: TypedTopic<Publish = NoPublish>>() {}
+    is_none::<Price>();
+    let error =
+        serde_json::from_str::<<Price as TypedTopic>::Publish>("null").expect_err("no such value");
+    assert!(error.to_string().contains("nothing can be published"), "{error}");
+}
