@@ -137,7 +137,8 @@ fn npm_imports(source: &Source) -> Vec<String> {
         from.starts_with("./") || from.starts_with("../") || (for_react && from == "react")
     };
     let lines = source.text.lines().enumerate();
-    let imports = lines.filter_map(|(index, line)| Some((index + 1, import(line)?)));
+    let code = lines.filter(|(_, line)| !line.trim_start().starts_with(['*', '/']));
+    let imports = code.filter_map(|(index, line)| Some((index + 1, import(line)?)));
     imports
         .filter(|(_, from)| !allowed(from))
         .map(|(number, from)| format!("{path}:{number}: npm/src imports nothing like {from}"))
@@ -280,6 +281,7 @@ mod tests {
         assert_eq!(check("npm/src/a.ts", "import { x } from \"./codes.js\";"), 0);
         assert_eq!(check("npm/src/a.ts", "import { useState } from \"react\";"), 1);
         assert_eq!(check("npm/src/react.ts", "import { useState } from \"react\";"), 0);
+        assert_eq!(check("npm/src/a.ts", " * import { connect } from \"tidewire\";"), 0);
         assert_eq!(check("npm/tests/a.ts", "import test from \"node:test\";"), 0);
     }
 

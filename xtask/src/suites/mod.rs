@@ -40,10 +40,11 @@ const SUITES: &[Suite] = &[
     Suite { name: "features", about: "each feature alone, none and all", run: rust::features },
     Suite { name: "codegen", about: "generated files are fresh", run: web::codegen },
     Suite { name: "wasm", about: "the WASM core, within its features", run: web::wasm },
-    Suite { name: "npm", about: "tests of the npm package", run: web::npm },
+    Suite { name: "npm", about: "tests of the npm package", run: web::npm_tests },
     Suite { name: "types", about: "types of the npm package", run: web::types },
     Suite { name: "browser", about: "the Rust client in Chromium", run: web::browser },
     Suite { name: "package", about: "cargo package and npm pack", run: rust::package },
+    Suite { name: "packed", about: "a fresh project uses the tarball", run: web::packed },
     Suite { name: "e2e", about: "two pages chat in Chromium", run: web::e2e },
 ];
 

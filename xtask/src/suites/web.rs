@@ -1,13 +1,15 @@
 //! The suites over WASM, the npm package and the pages.
 
-use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, io};
 
 use super::Length;
 use crate::failure::{OrMend, Result};
 use crate::project::Project;
 use crate::shell::run;
 use crate::wasm::{self, Compiler, Library};
-use crate::{demo, system};
+use crate::{demo, npm, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
     crate::codegen::run(project, true)
@@ -17,15 +19,15 @@ pub(super) fn wasm(project: &Project, _: Length) -> Result {
     wasm::build(project)
 }
 
-pub(super) fn npm(project: &Project, length: Length) -> Result {
-    crate::npm::build(project)?;
-    let mut command = crate::npm::npm(&project.npm());
+pub(super) fn npm_tests(project: &Project, length: Length) -> Result {
+    npm::build(project)?;
+    let mut command = npm::npm(&project.npm());
     run(length.tell(command.arg("test")), "mend the test named above")
 }
 
 pub(super) fn types(project: &Project, _: Length) -> Result {
-    crate::npm::build(project)?;
-    crate::npm::script(&project.npm(), "typecheck", "mend the types named above")
+    npm::build(project)?;
+    npm::script(&project.npm(), "typecheck", "mend the types named above")
 }
 
 /// The Rust client's tests, compiled to WASM and run by Chromium.
@@ -40,13 +42,43 @@ pub(super) fn browser(project: &Project, length: Length) -> Result {
     run(length.tell(&mut command), "mend the test named above")
 }
 
+/// A fresh project installs the tarball, compiles against its types and chats in Node.
+pub(super) fn packed(project: &Project, length: Length) -> Result {
+    let tarball = npm::pack(project)?;
+    let folder = project.root.join("target/packed");
+    fresh_project(project, &folder).or_mend(folder.display(), "make it writable, or remove it")?;
+    let mend = "mend the npm package: this is what its users would see";
+    let mut install = npm::npm(&folder);
+    run(install.args(["install", "--no-audit", "--no-fund"]).arg(tarball), mend)?;
+    run(npm::npm(&folder).args(["exec", "--", "tsc"]), mend)?;
+    let chat = demo::Chat::start(project)?;
+    let mut node = Command::new("node");
+    node.args(["--test", "use.test.js"]).current_dir(&folder);
+    node.env("CHAT_URL", format!("ws://{}/ws", chat.address));
+    run(length.tell(&mut node), mend)
+}
+
+/// Lays out the project anew, as one that has never seen the package.
+fn fresh_project(project: &Project, folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    let sources = ["package.json", "tsconfig.json", "use.test.ts"];
+    for name in sources {
+        fs::copy(project.root.join("xtask/packed").join(name), folder.join(name))?;
+    }
+    let schema = "chat.schema.ts";
+    fs::copy(demo::web(project).join("src").join(schema), folder.join(schema)).map(|_| ())
+}
+
 /// Two pages chat through the example's server, in Chromium.
 pub(super) fn e2e(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
     demo::page(project)?;
     let web = demo::web(project);
-    crate::npm::script(&web, "typecheck", "mend the types named above")?;
-    let mut command = crate::npm::npm(&web);
+    npm::script(&web, "typecheck", "mend the types named above")?;
+    let mut command = npm::npm(&web);
     command.args(["run", "e2e"]).env("CHAT_SERVER", demo::server(project)?);
     command.env("CHROMIUM", browser.chromium);
     run(length.tell(&mut command), "mend the test named above")

@@ -1,0 +1,40 @@
+// What a fresh project does with the packed package. The suite `packed` copies this beside the chat example's schema, installs
+// the tarball, compiles with strict types and no `skipLibCheck`, and runs it in Node against the chat server.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect } from "tidewire";
+import WebSocket from "ws";
+import { chat, type ChatMessage } from "./chat.schema.js";
+
+const url = process.env["CHAT_URL"];
+assert(url, "CHAT_URL is the address of the chat server's socket");
+const join = (name: string) => connect(chat, { url, token: name, WebSocket });
+
+test("two clients hear each other, by a handler and by a loop", { timeout: 10_000 }, async () => {
+  const ann = join("Ann");
+  const bob = join("Bob");
+  const room = ann.subscribe("chat:packed");
+  const heard = new Promise<ChatMessage>((resolve) => bob.subscribe("chat:packed", resolve));
+  await room.ready;
+
+  // Bob's own publish follows his subscription, so both hear it.
+  const { offset } = await bob.publish("chat:packed", { text: "hello" });
+
+  assert.equal(offset, 1);
+  const { user, text } = await heard;
+  assert.deepEqual({ user, text }, { user: "Bob", text: "hello" });
+  for await (const message of room) {
+    assert.equal(message.text, "hello");
+    break;
+  }
+  ann.close();
+  bob.close();
+});
+
+test("a payload of another type does not compile, and the server refuses it", { timeout: 10_000 }, async () => {
+  const live = join("Eve");
+  // @ts-expect-error text is a string
+  await assert.rejects(live.publish("chat:packed", { text: 5 }), { name: "invalid_data" });
+  live.close();
+});
