@@ -1,6 +1,6 @@
 //! Names: [`Topic`] and [`Pattern`], parsed once where they enter, so that nothing behind them checks again.
 //!
-//! docs/wire.md sections 1 and 2 are the rules; `vectors/names.json` holds the cases that Rust and TypeScript both pass.
+//! docs/wire.md sections 1 and 2 are the rules; `vectors/names.json` has the cases that Rust and TypeScript both pass.
 
 mod grammar;
 mod pattern;
@@ -48,12 +48,17 @@ impl Topic {
     /// Takes a name that a peer or the application gave.
     ///
     /// # Errors
-    /// The first of [`TopicError`]'s variants that applies, in their order.
+    /// As [`check`](Self::check).
     pub fn parse(name: &str) -> Result<Self, TopicError> {
-        match grammar::check_name(name) {
-            Ok(()) => Ok(Self(name.into())),
-            Err(error) => Err(error),
-        }
+        Self::check(name).map(|()| Self(name.into()))
+    }
+
+    /// Whether a text is a name, for those who only pass it on: nothing is allocated.
+    ///
+    /// # Errors
+    /// The first of [`TopicError`]'s variants that applies, in their order.
+    pub const fn check(name: &str) -> Result<(), TopicError> {
+        grammar::check_name(name)
     }
 
     /// The name.

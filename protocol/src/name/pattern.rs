@@ -80,10 +80,7 @@ impl Pattern {
     /// # Errors
     /// Whatever keeps the text from being a pattern, the first fault first.
     pub fn parse(pattern: &str) -> Result<Self, PatternError> {
-        match check(pattern) {
-            Ok(()) => Ok(Self(pattern.into())),
-            Err(error) => Err(error),
-        }
+        check(pattern).map(|()| Self(pattern.into()))
     }
 
     /// The text the pattern was parsed from.
@@ -123,7 +120,7 @@ impl Pattern {
         parts.next().is_none().then_some(Params(params))
     }
 
-    /// The name that the parameters give, each as its name and its value. Values that no parameter asks for are ignored.
+    /// The name that the parameters give, each as its name and its value. What no parameter asks for is ignored.
     ///
     /// # Errors
     /// A parameter without a value or with an empty one, or a name that is too long.
