@@ -119,7 +119,7 @@ fn difference(found: &str, module: &str) -> String {
 
 /// The whole module, in an order that depends on the schema alone.
 pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
-    let patterns = patterns(S::ENTRIES)?;
+    check_patterns(S::ENTRIES)?;
     let entries: Vec<_> = S::ENTRIES.iter().map(|entry| (entry, (entry.parts)())).collect();
     let (topics, value) = (format!("{}Topics", S::NAME), lower_first(S::NAME));
     let mut names = Declared::default();
@@ -130,7 +130,8 @@ pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
         part.types.declared.iter().try_for_each(|declaration| names.add(declaration))?;
     }
     let mut text = format!(
-        "// Written by `{name}::export` from the Rust schema `{name}` of `{module}`: change that and export again.\n\
+        "// Written by `{name}::export` from the Rust schema `{name}` of `{module}`: change that and \
+         export again.\n\
          import type {{ Schema }} from \"tidewire\";\n",
         name = S::NAME,
         module = S::MODULE,
@@ -151,15 +152,15 @@ pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
         docs(S::DOCS, 0)
     ));
     text.push_str(&format!("  name: \"{}\",\n  entries: {{\n", S::NAME));
-    for (entry, pattern) in S::ENTRIES.iter().zip(&patterns) {
-        text.push_str(&format!("    {}: \"{}\",\n", quoted(pattern.as_str()), entry.hash()));
+    for entry in S::ENTRIES {
+        text.push_str(&format!("    {}: \"{}\",\n", quoted(entry.key), entry.hash()));
     }
     text.push_str("  },\n};\n");
     Ok(text)
 }
 
-/// The patterns of the entries, of which no name may match two.
-fn patterns(entries: &[Entry]) -> Result<Vec<Pattern>, ExportError> {
+/// No name may match two patterns.
+fn check_patterns(entries: &[Entry]) -> Result<(), ExportError> {
     let parse = |entry: &Entry| Pattern::parse(entry.key).expect("a topic has a pattern");
     let patterns: Vec<_> = entries.iter().map(parse).collect();
     for (at, pattern) in patterns.iter().enumerate() {
@@ -167,7 +168,7 @@ fn patterns(entries: &[Entry]) -> Result<Vec<Pattern>, ExportError> {
             return Err(ExportError::Overlap(entries[other].key, entries[at].key));
         }
     }
-    Ok(patterns)
+    Ok(())
 }
 
 /// The declarations of a module by name.
@@ -208,9 +209,9 @@ impl Declared {
 
 /// An entry's line in the interface of topics.
 fn topic(entry: &Entry, parts: &[Part]) -> Result<String, ExportError> {
-    let parts = parts.iter().map(|Part { role, types: Types { name, .. } }| {
+    let parts = parts.iter().map(|Part { role, types: Types { rust, name, .. } }| {
         let unreadable =
-            || ExportError::Unreadable { rust: entry.key.to_owned(), text: name.clone() };
+            || ExportError::Unreadable { rust: (*rust).to_owned(), text: name.clone() };
         Ok(format!("{role}: {}", layout::line(&Node::parse(name).ok_or_else(unreadable)?)))
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?.join("; ");

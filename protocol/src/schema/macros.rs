@@ -22,8 +22,8 @@
 /// # Ok::<(), tidewire_protocol::name::FillError>(())
 /// ```
 ///
-/// - A topic's fields are the parameters of its pattern, by name. A field's type has `FromStr` and `Display`, and what the
-///   topic's type derives: `Clone`, `Debug`, `PartialEq`, `Eq` and `Hash`. A topic without parameters has no fields.
+/// - A topic's fields are the parameters of its pattern, by name. A field's type has `FromStr` and `Display`, and what
+///   the topic's type derives: `Clone`, `Debug`, `PartialEq`, `Eq` and `Hash`. Without parameters there are no fields.
 /// - `event` is what subscribers get, `publish` what clients send; without `publish` they may send nothing.
 /// - Doc comments go to the Rust types and to the TypeScript.
 ///

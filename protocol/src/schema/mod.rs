@@ -1,4 +1,4 @@
-//! What an application declares once: its topics, what they carry, and the TypeScript that a browser's side is built with.
+//! What an application declares once: its topics, what they carry, and the TypeScript that a page is built with.
 //!
 //! [`schema!`](crate::schema!) makes a Rust type of every topic, which implements [`TypedTopic`], and one type for the
 //! whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
@@ -28,9 +28,9 @@
 //! ```
 //!
 //! # How types are written
-//! Types become TypeScript by ts-rs, of which the application's crate names version 12 in its manifest. It follows serde's
-//! attributes and carries doc comments along. Integers of every size are `number`. Of two types within a schema that would
-//! have one name, one needs `#[ts(rename = "…")]`.
+//! Types become TypeScript by ts-rs, of which the application's crate names version 12 in its manifest. It follows
+//! serde's attributes and carries doc comments along. Integers of every size are `number`. Of two types within a schema
+//! that would have one name, one needs `#[ts(rename = "…")]`.
 
 mod entry;
 mod export;
@@ -84,8 +84,8 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
 
 /// A schema: every entry that client and server agree on.
 ///
-/// [`schema!`](crate::schema!) implements it, and gives the type the functions `typescript`, `export` and `check` besides,
-/// so that they need no import.
+/// [`schema!`](crate::schema!) implements it, and gives the type the functions `typescript`, `export` and `check`
+/// besides, so that they need no import.
 pub trait Schema: 'static {
     /// The schema's name.
     const NAME: &'static str;
@@ -117,7 +117,7 @@ pub trait Schema: 'static {
     /// Checks that a file says what [`export`](Self::export) would write: one line in a test keeps it so.
     ///
     /// # Errors
-    /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] with the difference if the file is missing or another.
+    /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] if the file is missing or says something else.
     fn check(path: impl AsRef<Path>) -> Result<(), ExportError> {
         export::check::<Self>(path.as_ref())
     }

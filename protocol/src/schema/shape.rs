@@ -1,8 +1,8 @@
 //! What data looks like, without the names of its types: the ground of structural hashes.
 //!
-//! Two Rust types have equal shapes if the same JSON fits both as far as TypeScript can tell. The text of a shape is what
-//! is hashed, so a change to it is a breaking change of the wire. Comparing two shapes for compatibility works on the
-//! tree.
+//! Two Rust types have equal shapes if the same JSON fits both as far as TypeScript can tell. The text of a shape is
+//! what is hashed, so a change to it is a breaking change of the wire. Comparing two shapes for compatibility works on
+//! the tree.
 //!
 //! A name stands for its body, so that a type moved into one of its own has the shape it had in place. Only types that
 //! contain themselves keep an identity: a number, in the order of their first use.
@@ -40,7 +40,7 @@ pub(super) enum Form {
     },
     /// Flat, sorted by text, none twice.
     Union(Vec<Self>),
-    /// Flat, at most one object, sorted by text, none twice.
+    /// Flat, objects without a common field made one, sorted by text, none twice.
     Intersection(Vec<Self>),
     /// A type that contains itself: its number, and its key while numbers are not given.
     Recursive(u64),
@@ -108,8 +108,8 @@ impl Names {
 
     /// A key for each type that contains itself, equal where nothing but names tells two apart.
     ///
-    /// All start equal; in each round a type's key becomes the hash of its body with the keys in place of the names. What
-    /// differs at all differs after as many rounds as there are such types.
+    /// All start equal; in each round a type's key becomes the hash of its body with the keys in place of the names.
+    /// What differs at all differs after as many rounds as there are such types.
     fn keys(&self) -> BTreeMap<String, u64> {
         let mut keys: BTreeMap<_, _> =
             self.recursive.iter().map(|name| (name.clone(), 0)).collect();

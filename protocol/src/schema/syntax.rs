@@ -282,7 +282,8 @@ mod tests {
 
     #[test]
     fn docs_end_where_ts_rs_ends_them() {
-        let text = "{ \n/**\n * One */ line.\n *\n *  Another.\n */\na: b, \n/** short */ c: d, \n/**\n block\n   text \n*/\ne: f, }";
+        let text = "{ \n/**\n * One */ line.\n *\n *  Another.\n */\na: b, \n/** short */ c: d, \
+                    \n/**\n block\n   text \n*/\ne: f, }";
         let Some(Node::Object(members)) = Node::parse(text) else { panic!("an object") };
         let docs: Vec<_> = members.iter().map(|member| member.docs.join("|")).collect();
         assert_eq!(docs, ["One */ line.||Another.", "short", "block|text"]);

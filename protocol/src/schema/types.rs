@@ -1,12 +1,17 @@
 //! What ts-rs says of a Rust type and of every type that it names.
 
-use std::{any::TypeId, collections::HashSet};
+use std::{
+    any::{TypeId, type_name},
+    collections::HashSet,
+};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
 /// A type of a schema entry in TypeScript, with the declarations that it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Types {
+    /// The Rust type, for errors.
+    pub(super) rust: &'static str,
     /// The type itself, such as `ChatMessage` or `Array<Page<User>>`.
     pub(super) name: String,
     /// Every declared type within it, each once, in the order of ts-rs.
@@ -38,7 +43,7 @@ impl Types {
         visit.visit::<T>();
         T::visit_generics(&mut visit);
         T::visit_dependencies(&mut visit);
-        Self { declared: visit.declared, name: T::name(&config) }
+        Self { rust: type_name::<T>(), name: T::name(&config), declared: visit.declared }
     }
 }
 
@@ -59,7 +64,7 @@ impl TypeVisitor for Visit<'_> {
         let generic =
             text.strip_prefix("type ").and_then(|text| text.strip_suffix(';')).and_then(split);
         self.declared.push(Declaration {
-            rust: std::any::type_name::<T>(),
+            rust: type_name::<T>(),
             name: T::name(self.config),
             // Else it is an `enum`, which would be code in a module of types: its values serve as well.
             generic: generic.unwrap_or_else(|| (ident.clone(), inline.clone())),
