@@ -1,16 +1,25 @@
 //! [`LiveBuilder`]: what an application configures, once, before it serves.
 
-use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use tidewire_protocol::{message::Message, name::Topic, schema::TypedTopic};
+use tidewire_protocol::{message::Message, name::Topic, schema::TypedTopic, session::Rate};
 
 use crate::{
+    admission::Places,
     broker::{Broker, MemoryBroker},
     clock::Clock,
     close::CloseReason,
     error::{Access, Refusal},
     hooks::{Context, Hooks},
     hub::Hub,
+    identity::Identity,
     live::{Live, Shared},
     options::Options,
     request::Request,
@@ -60,30 +69,63 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         }
     }
 
-    /// Asks `hook` who a client is, by the HTTP request of its upgrade: cookie, query, header. A refusal is answered with its
-    /// HTTP status, 401 by default.
+    /// Asks `hook` who a client is, by the HTTP request of its upgrade: cookie, query, header. It gives the session's value,
+    /// or an [`Identity`] that ends. A refusal is answered with its HTTP status, 401 by default.
     #[must_use]
-    pub fn on_auth<F, R>(mut self, hook: F) -> Self
+    pub fn on_auth<F, R, I>(mut self, hook: F) -> Self
     where
         F: Fn(Context<S>, Request) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<V, Refusal>> + Send + 'static,
+        R: Future<Output = Result<I, Refusal>> + Send + 'static,
+        I: Into<Identity<V>>,
     {
         let context = self.context.clone();
-        self.hooks.on_auth =
-            Some(Box::new(move |request| Box::pin(hook(context.clone(), request))));
+        self.hooks.on_auth = Some(Box::new(move |request| {
+            let identity = hook(context.clone(), request);
+            Box::pin(async move { identity.await.map(Into::into) })
+        }));
         self
     }
 
-    /// Asks `hook` who a client is, by the token of its hello (`None` if it gave none). Until that has passed nothing but a
-    /// hello is taken, so that only clients in full mode can connect. A refusal closes the connection with 4200.
+    /// Asks `hook` who a client is, by the token of its hello (`None` if it gave none), and again for each fresh token. It gives
+    /// the session's value, or an [`Identity`] that ends. Until a hello has passed nothing else is taken, so that only clients in
+    /// full mode can connect. A refusal closes the connection with 4200.
     #[must_use]
-    pub fn on_token<F, R>(mut self, hook: F) -> Self
+    pub fn on_token<F, R, I>(mut self, hook: F) -> Self
     where
         F: Fn(Context<S>, Option<String>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<V, Refusal>> + Send + 'static,
+        R: Future<Output = Result<I, Refusal>> + Send + 'static,
+        I: Into<Identity<V>>,
     {
         let context = self.context.clone();
-        self.hooks.on_token = Some(Box::new(move |token| Box::pin(hook(context.clone(), token))));
+        self.hooks.on_token = Some(Box::new(move |token| {
+            let identity = hook(context.clone(), token);
+            Box::pin(async move { identity.await.map(Into::into) })
+        }));
+        self
+    }
+
+    /// Names the user behind a value, so that a user's sessions can be found, and a fresh token cannot make another user of
+    /// a session.
+    #[must_use]
+    pub fn user_key<F, K>(mut self, key: F) -> Self
+    where
+        F: Fn(&V) -> K + Send + Sync + 'static,
+        K: Into<String>,
+    {
+        self.hooks.user_key = Some(Box::new(move |value| key(value).into()));
+        self
+    }
+
+    /// Calls `hook` once for each session, before anything that its client sent is handled.
+    #[must_use]
+    pub fn on_connect<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.hooks.on_connect =
+            Some(Box::new(move |session| Box::pin(hook(context.clone(), session))));
         self
     }
 
@@ -164,6 +206,72 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
+    /// Decides by `check` alone whether a request's origin is allowed; [`origins`](Self::origins) then says nothing.
+    #[must_use]
+    pub fn check_origin<F: Fn(&Request) -> bool + Send + Sync + 'static>(
+        mut self,
+        check: F,
+    ) -> Self {
+        self.hooks.check_origin = Some(Box::new(check));
+        self
+    }
+
+    /// Refuses requests without an `Origin`, which come from no browser; by default they pass.
+    #[must_use]
+    pub fn require_origin(mut self) -> Self {
+        self.options.origin_required = true;
+        self
+    }
+
+    /// Sets the hosts that are served, as `Host` names them (`app.example`, `localhost:8080`); by default any. It keeps a page
+    /// that points its own name at this server from being of the same origin.
+    #[must_use]
+    pub fn hosts<I: IntoIterator<Item: Into<String>>>(mut self, hosts: I) -> Self {
+        self.options.hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how many sessions there may be; 100,000 by default. More are answered with 503.
+    #[must_use]
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.options.sessions = sessions;
+        self
+    }
+
+    /// Limits the sessions of one address to `sessions`; more are answered with 429. `address` says whose a request is: only the
+    /// application knows which proxies it may believe. `None` is not limited.
+    #[must_use]
+    pub fn client_address<F>(mut self, sessions: usize, address: F) -> Self
+    where
+        F: Fn(&Request) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.options.sessions_per_address = sessions;
+        self.hooks.client_address = Some(Box::new(address));
+        self
+    }
+
+    /// Sets how many messages per second a session may send on average, and how many at once; 1,000 and 2,000 by default. The first
+    /// that is too much is answered with an error, the next closes the session with 4101. 0 per second sets no limit.
+    #[must_use]
+    pub fn message_rate(mut self, per_second: u64, burst: u64) -> Self {
+        self.options.messages = Rate { per_second, burst };
+        self
+    }
+
+    /// The same for the bytes of messages; 4 MiB per second and 8 MiB at once by default.
+    #[must_use]
+    pub fn byte_rate(mut self, per_second: u64, burst: u64) -> Self {
+        self.options.bytes = Rate { per_second, burst };
+        self
+    }
+
+    /// Sets how deep the JSON of a message may nest; 128 by default, as deep as serde_json reads into types.
+    #[must_use]
+    pub fn json_depth(mut self, depth: usize) -> Self {
+        self.options.json_depth = depth;
+        self
+    }
+
     /// Sets how many messages may wait for a session's socket; 256 by default. A session whose queue overflows is closed.
     #[must_use]
     pub fn queue_size(mut self, messages: usize) -> Self {
@@ -208,6 +316,27 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
+    /// Sets how long a socket may take no byte while some wait, before its session is closed; 10 s by default.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.options.write_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a client may take for its hello, where `on_token` needs one; 10 s by default.
+    #[must_use]
+    pub fn hello_timeout(mut self, timeout: Duration) -> Self {
+        self.options.hello_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a close frame, and what was queued before it, stays readable for a client; 5 s by default.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.options.close_timeout = timeout;
+        self
+    }
+
     /// Sets where sessions get their ids from; 128 random bits by default. An id that an open session has is not taken: the
     /// generator is asked again, and after four times the connection is closed.
     #[must_use]
@@ -246,7 +375,9 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             rules: self.rules,
             hub: Hub::new(broker),
             sessions: Sessions::default(),
+            places: Places::default(),
             clock: Clock::start(),
+            stopping: AtomicBool::new(false),
             new_id: self.new_id,
         })
     }

@@ -23,6 +23,10 @@ pub enum CloseReason {
     SlowConsumer,
     /// Something took too long; the code says what.
     Timeout(CloseCode),
+    /// The client kept sending faster than its limit.
+    RateLimited,
+    /// The client's token ran out and no fresh one came.
+    TokenExpired,
     /// The client could not be let in: its hello or its token was refused.
     Refused(CloseCode),
     /// The application ended it, by [`Session::close`](crate::Session::close).
@@ -51,6 +55,8 @@ impl CloseReason {
             | Self::Timeout(code)
             | Self::Refused(code)
             | Self::Application { code, .. } => *code,
+            Self::RateLimited => CloseCode::RATE_LIMITED,
+            Self::TokenExpired => CloseCode::TOKEN_EXPIRED,
             Self::Panic => CloseCode::INTERNAL,
             Self::Shutdown => CloseCode::GOING_AWAY,
         }

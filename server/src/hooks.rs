@@ -1,12 +1,13 @@
 //! The application's hooks, with the application's state bound to them, and what they are given.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use tidewire_protocol::{message::Message, name::Topic};
 
 use crate::{
     close::CloseReason,
     error::{Access, Refusal},
+    identity::Identity,
     request::Request,
     session::Session,
 };
@@ -34,9 +35,13 @@ impl<S> fmt::Debug for Context<S> {
 }
 
 pub(crate) struct Hooks<V> {
-    pub(crate) on_auth: Option<Hook1<Request, Result<V, Refusal>>>,
-    pub(crate) on_token: Option<Hook1<Option<String>, Result<V, Refusal>>>,
+    pub(crate) check_origin: Option<Box<dyn Fn(&Request) -> bool + Send + Sync>>,
+    pub(crate) client_address: Option<Box<dyn Fn(&Request) -> Option<IpAddr> + Send + Sync>>,
+    pub(crate) on_auth: Option<Hook1<Request, Result<Identity<V>, Refusal>>>,
+    pub(crate) on_token: Option<Hook1<Option<String>, Result<Identity<V>, Refusal>>>,
     pub(crate) anonymous: Option<Box<dyn Fn() -> V + Send + Sync>>,
+    pub(crate) user_key: Option<Box<dyn Fn(&V) -> String + Send + Sync>>,
+    pub(crate) on_connect: Option<Hook1<Session<V>, ()>>,
     pub(crate) on_message: Option<Hook2<Session<V>, Message, ()>>,
     pub(crate) on_subscribe: Option<Hook2<Session<V>, Topic, Access>>,
     pub(crate) on_close: Option<Hook2<Session<V>, CloseReason, ()>>,
@@ -45,9 +50,13 @@ pub(crate) struct Hooks<V> {
 impl<V> Default for Hooks<V> {
     fn default() -> Self {
         Self {
+            check_origin: None,
+            client_address: None,
             on_auth: None,
             on_token: None,
             anonymous: None,
+            user_key: None,
+            on_connect: None,
             on_message: None,
             on_subscribe: None,
             on_close: None,

@@ -63,6 +63,7 @@ struct State {
 }
 
 struct Subscriber {
+    session: Arc<str>,
     outbox: Arc<Outbox>,
     is_full: bool,
     delivery: Delivery,
@@ -131,6 +132,7 @@ impl Hub {
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         topic: &Topic,
+        session: &str,
         outbox: &Arc<Outbox>,
         is_full: bool,
         since: Option<&Position>,
@@ -156,17 +158,32 @@ impl Hub {
             },
             is_catching_up: delivery.is_catching_up(),
         };
-        let key =
-            state.subscribers.insert(Subscriber { outbox: Arc::clone(outbox), is_full, delivery });
+        let key = state.subscribers.insert(Subscriber {
+            session: session.into(),
+            outbox: Arc::clone(outbox),
+            is_full,
+            delivery,
+        });
         answer(&began);
         drop(state);
         Ok((Subscription { local, key }, began))
     }
 
     /// How many sessions here are subscribed to a topic.
-    pub(crate) fn subscribers(&self, topic: &Topic) -> usize {
-        let local = self.shard(topic).get(topic).map(|interest| Arc::clone(&interest.local));
-        local.map_or(0, |local| local.lock().subscribers.len())
+    pub(crate) fn count(&self, topic: &Topic) -> usize {
+        self.find(topic).map_or(0, |local| local.lock().subscribers.len())
+    }
+
+    /// The ids of the sessions here that are subscribed to a topic.
+    pub(crate) fn subscribers(&self, topic: &Topic) -> Vec<Arc<str>> {
+        let of = |local: Arc<Local>| {
+            local.lock().subscribers.iter().map(|(_, one)| Arc::clone(&one.session)).collect()
+        };
+        self.find(topic).map_or_else(Vec::new, of)
+    }
+
+    fn find(&self, topic: &Topic) -> Option<Arc<Local>> {
+        self.shard(topic).get(topic).map(|interest| Arc::clone(&interest.local))
     }
 }
 

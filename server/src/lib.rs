@@ -5,6 +5,7 @@
 //!
 //! The schema that both sides share is written with [`schema!`](tidewire_protocol::schema!) in a crate of its own.
 
+mod admission;
 pub mod broker;
 mod builder;
 mod clock;
@@ -13,12 +14,14 @@ mod connection;
 mod error;
 mod hooks;
 mod hub;
+mod identity;
 mod io;
 mod live;
 mod options;
 mod outbox;
 mod random;
 mod request;
+mod rights;
 mod session;
 mod topics;
 mod transport;
@@ -31,6 +34,7 @@ pub use error::{
     PublishError, Refusal, SendError, SubscribeError,
 };
 pub use hooks::Context;
+pub use identity::Identity;
 pub use live::Live;
 pub use request::Request;
 pub use session::Session;

@@ -1,16 +1,23 @@
 //! [`Live`]: the server that an application holds, clones and hands around.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tidewire_protocol::{frame::Position, name::Topic, schema::TypedTopic};
+use tidewire_protocol::{code::CloseCode, frame::Position, name::Topic, schema::TypedTopic};
 
 use crate::{
+    admission::Places,
     broker::Keep,
     builder::LiveBuilder,
     clock::Clock,
-    error::PublishError,
+    error::{PublishError, SendError},
     hooks::Hooks,
     hub::Hub,
     options::Options,
@@ -44,8 +51,17 @@ pub(crate) struct Shared<V> {
     pub(crate) rules: Vec<Rule<V>>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) sessions: Sessions<V>,
+    pub(crate) places: Places,
     pub(crate) clock: Clock,
+    pub(crate) stopping: AtomicBool,
     pub(crate) new_id: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl<V> Shared<V> {
+    /// Whether no client is let in any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
 }
 
 impl<V: Send + Sync + 'static> Live<V> {
@@ -113,6 +129,46 @@ impl<V: Send + Sync + 'static> Live<V> {
         self.shared.sessions.all()
     }
 
+    /// The open sessions of a user, whose key is what [`user_key`](LiveBuilder::user_key) gives.
+    #[must_use]
+    pub fn sessions_of(&self, user: &str) -> Vec<Session<V>> {
+        self.shared.sessions.of_user(user)
+    }
+
+    /// The sessions of this process that are subscribed to a topic, in no order.
+    #[must_use]
+    pub fn subscribers(&self, topic: &str) -> Vec<Session<V>> {
+        let Ok(topic) = Topic::parse(topic) else { return Vec::new() };
+        self.hub().subscribers(&topic).iter().filter_map(|id| self.session(id)).collect()
+    }
+
+    /// Sends a message to the session with this id.
+    ///
+    /// # Errors
+    /// As [`Session::send`]; [`SendError::Closed`] where there is no such session.
+    pub fn send_to(&self, id: &str, topic: &str, data: &impl Serialize) -> Result<(), SendError> {
+        self.session(id).ok_or(SendError::Closed)?.send(topic, data)
+    }
+
+    /// Sends a message to every session of a user. Returns how many took it.
+    pub fn send_to_user(&self, user: &str, topic: &str, data: &impl Serialize) -> usize {
+        self.sessions_of(user).iter().filter(|session| session.send(topic, data).is_ok()).count()
+    }
+
+    /// Closes every session of a user. Returns how many there were.
+    pub fn kick(&self, user: &str, code: CloseCode, reason: &str) -> usize {
+        let sessions = self.sessions_of(user);
+        sessions.iter().for_each(|session| session.close(code, reason));
+        sessions.len()
+    }
+
+    /// Asks again for every subscription of a user's clients whether it is allowed, and ends those that no longer are.
+    /// Resolves when that is done.
+    pub async fn recheck(&self, user: &str) {
+        let sessions = self.sessions_of(user);
+        futures_util::future::join_all(sessions.iter().map(Session::recheck)).await;
+    }
+
     /// How many sessions are open.
     #[must_use]
     pub fn session_count(&self) -> usize {
@@ -141,6 +197,10 @@ impl<V: Send + Sync + 'static> Live<V> {
         topic: &'a str,
     ) -> Option<(&'a Rule<V>, tidewire_protocol::name::Params<'a>)> {
         self.shared.rules.iter().find_map(|rule| Some((rule, rule.pattern.matches(topic)?)))
+    }
+
+    pub(crate) fn user_of(&self, value: &V) -> Option<String> {
+        self.shared.hooks.user_key.as_ref().map(|key| key(value))
     }
 
     pub(crate) fn options(&self) -> &Options {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tidewire_protocol::{delivery::QueueLimits, session::Config};
+use tidewire_protocol::{
+    delivery::QueueLimits,
+    session::{Config, Rate},
+};
 
 use crate::{clock::millis, ws::handshake::Origins};
 
@@ -13,7 +16,13 @@ pub(crate) struct Options {
     pub(crate) read_limit: usize,
     pub(crate) json_depth: usize,
     pub(crate) subscriptions: usize,
+    pub(crate) sessions: usize,
+    pub(crate) sessions_per_address: usize,
+    pub(crate) messages: Rate,
+    pub(crate) bytes: Rate,
     pub(crate) origins: Origins,
+    pub(crate) origin_required: bool,
+    pub(crate) hosts: Vec<String>,
     pub(crate) ping: Duration,
     pub(crate) pong: Duration,
     pub(crate) hello_timeout: Duration,
@@ -29,7 +38,13 @@ impl Default for Options {
             read_limit: 4 << 20,
             json_depth: 128,
             subscriptions: 128,
+            sessions: 100_000,
+            sessions_per_address: 1_000,
+            messages: Rate { per_second: 1_000, burst: 2_000 },
+            bytes: Rate { per_second: 4 << 20, burst: 8 << 20 },
             origins: Origins::Same,
+            origin_required: false,
+            hosts: Vec::new(),
             ping: Duration::from_secs(25),
             pong: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(10),
@@ -49,6 +64,8 @@ impl Options {
             pong_ms: millis(self.pong),
             hook_timeout_ms: millis(self.hook_timeout),
             write_timeout_ms: millis(self.write_timeout),
+            messages: self.messages,
+            bytes: self.bytes,
             ..Config::default()
         }
     }

@@ -166,8 +166,27 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
 
     /// How many sessions of this process are subscribed to the topic.
     #[must_use]
-    pub fn subscribers(&self) -> usize {
-        self.name().map_or(0, |topic| self.live.hub().subscribers(&topic))
+    pub fn subscriber_count(&self) -> usize {
+        self.name().map_or(0, |topic| self.live.hub().count(&topic))
+    }
+
+    /// The sessions of this process that are subscribed to the topic, in no order.
+    #[must_use]
+    pub fn subscribers(&self) -> Vec<Session<V>> {
+        self.name().map_or_else(|_| Vec::new(), |topic| self.live.subscribers(&topic))
+    }
+
+    /// Asks again whether each client that is subscribed to the topic may be, and ends what is no longer allowed. Resolves
+    /// when that is done.
+    pub async fn recheck(&self) {
+        let Ok(topic) = self.name() else { return };
+        let sessions = self.live.subscribers(&topic);
+        let is_own = |session: &&Session<V>| session.own_topics().contains(&topic);
+        let rechecks = sessions
+            .iter()
+            .filter(is_own)
+            .map(|session| session.request_recheck(vec![topic.clone()]));
+        futures_util::future::join_all(rechecks.collect::<Vec<_>>()).await;
     }
 }
 

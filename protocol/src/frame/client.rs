@@ -33,6 +33,8 @@ pub enum Kind {
     Unsubscribe,
     /// `$pong`
     Pong,
+    /// `$token`
+    Token,
     /// A reserved topic that this version does not know.
     Reserved,
     /// Any other name: a publish or a message.
@@ -48,6 +50,7 @@ impl Kind {
             "$subscribe" => Self::Subscribe,
             "$unsubscribe" => Self::Unsubscribe,
             "$pong" => Self::Pong,
+            "$token" => Self::Token,
             _ if topic.starts_with('$') => Self::Reserved,
             _ => Self::Other,
         }
@@ -129,6 +132,13 @@ impl Hello {
     }
 }
 
+/// The data of `$token`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// For the application's `on_token`.
+    pub token: String,
+}
+
 /// The data of `$subscribe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscribe {
@@ -176,6 +186,12 @@ pub fn write_unsubscribe(id: u64, topic: &str) -> String {
         id: Some(id),
         data: Some(&TopicOnly { topic: topic.into() }),
     })
+}
+
+/// The text of `$token`.
+#[must_use]
+pub fn write_token(id: u64, token: &str) -> String {
+    to_json(&Frame { topic: "$token", id: Some(id), data: Some(&Token { token: token.into() }) })
 }
 
 /// The text of `$pong`.

@@ -21,6 +21,9 @@ pub struct Welcome {
     pub ping_ms: u64,
     /// It gives up this long after a ping.
     pub pong_ms: u64,
+    /// How long the client's identity is good for; absent if it does not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ms: Option<u64>,
     /// What the session may do.
     pub limits: Limits,
     /// A verdict for each schema entry that the client named.
@@ -58,6 +61,14 @@ impl Match {
     pub const fn is_accepted(self) -> bool {
         matches!(self, Self::Same | Self::Compatible)
     }
+}
+
+/// The data of a reply to `$token`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenTaken {
+    /// How long the identity is good for now; absent if it does not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ms: Option<u64>,
 }
 
 /// The data of a reply to `$subscribe`.

@@ -16,6 +16,8 @@ pub enum Due {
     HookTimeout,
     /// The socket took no byte for too long.
     WriteTimeout,
+    /// The token ran out and no fresh one came.
+    TokenExpired,
 }
 
 impl Due {
@@ -28,6 +30,7 @@ impl Due {
             Self::HelloTimeout => Some(CloseCode::HELLO_TIMEOUT),
             Self::HookTimeout => Some(CloseCode::HOOK_TIMEOUT),
             Self::WriteTimeout => Some(CloseCode::WRITE_TIMEOUT),
+            Self::TokenExpired => Some(CloseCode::TOKEN_EXPIRED),
         }
     }
 }

@@ -6,12 +6,15 @@
 //! Invariant: frames that may run a hook are taken one at a time in order of arrival; nothing else waits behind them.
 
 mod heartbeat;
+mod rate;
 mod subscriptions;
 
 pub use heartbeat::Due;
+pub use rate::{Pace, Rate};
 pub use subscriptions::{Owner, SubscribeError, Subscriptions};
 
 use heartbeat::Heartbeat;
+use rate::Allowance;
 
 use crate::{Millis, code::ErrorCode};
 
@@ -34,6 +37,10 @@ pub struct Config {
     pub backlog_frames: usize,
     /// Bytes of frames that may wait for their turn.
     pub backlog_bytes: usize,
+    /// Messages that may come, control frames included.
+    pub messages: Rate,
+    /// Bytes of messages that may come.
+    pub bytes: Rate,
 }
 
 impl Default for Config {
@@ -47,6 +54,8 @@ impl Default for Config {
             write_timeout_ms: 10_000,
             backlog_frames: 64,
             backlog_bytes: 256 * 1024,
+            messages: Rate { per_second: 1_000, burst: 2_000 },
+            bytes: Rate { per_second: 4 << 20, burst: 8 << 20 },
         }
     }
 }
@@ -104,7 +113,10 @@ pub struct Session {
     hook: Option<Millis>,
     hello_by: Option<Millis>,
     write_by: Option<Millis>,
+    /// When the identity that the token gave ends.
+    expires: Option<Millis>,
     heartbeat: Heartbeat,
+    allowance: Allowance,
     waiting_frames: usize,
     waiting_bytes: usize,
 }
@@ -119,7 +131,9 @@ impl Session {
             hook: None,
             hello_by: config.hello_required.then(|| now.saturating_add(config.hello_timeout_ms)),
             write_by: None,
+            expires: None,
             heartbeat: Heartbeat::new(config.ping_ms, config.pong_ms, now),
+            allowance: Allowance::new(config.messages, config.bytes, now),
             waiting_frames: 0,
             waiting_bytes: 0,
             config,
@@ -132,14 +146,19 @@ impl Session {
         self.mode
     }
 
-    /// Anything came from the peer, a WebSocket pong or an unreadable message included.
-    pub fn handle_heard(&mut self, now: Millis) {
+    /// A message or control frame came that is `bytes` long, readable or not. What is too much must not be handled.
+    pub fn handle_received(&mut self, bytes: usize, now: Millis) -> Pace {
         self.heartbeat.handle_heard(now);
+        self.allowance.handle_message(bytes, now)
     }
 
-    /// A frame came that is `bytes` long.
-    pub fn handle_frame(&mut self, kind: Kind, bytes: usize, now: Millis) -> Verdict {
-        self.heartbeat.handle_heard(now);
+    /// Who it is has become known, or known anew, until `expires`.
+    pub fn handle_identity(&mut self, expires: Option<Millis>) {
+        self.expires = expires;
+    }
+
+    /// A frame was read from a message that is `bytes` long.
+    pub fn handle_frame(&mut self, kind: Kind, bytes: usize) -> Verdict {
         match (self.mode, kind) {
             (Mode::Undecided, Kind::Hello) => {
                 self.mode = Mode::Full;
@@ -151,7 +170,7 @@ impl Session {
             }
             (Mode::Undecided, _) => {
                 self.mode = Mode::Plain;
-                self.handle_frame(kind, bytes, now)
+                self.handle_frame(kind, bytes)
             }
             (Mode::Full, Kind::Hello) => Verdict::Refuse(ErrorCode::NOT_READY),
             (Mode::Full, Kind::Pong) => Verdict::Ignore,
@@ -237,7 +256,10 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
         let heartbeat = self.may_read().then(|| self.heartbeat.poll_timeout());
-        [self.hello_by, self.hook, self.write_by, heartbeat].into_iter().flatten().min()
+        [self.hello_by, self.hook, self.write_by, self.expires, heartbeat]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is due at `now`, if anything.
@@ -251,6 +273,9 @@ impl Session {
         }
         if is_due(self.write_by) {
             return Some(Due::WriteTimeout);
+        }
+        if is_due(self.expires) {
+            return Some(Due::TokenExpired);
         }
         if self.may_read() { self.heartbeat.handle_timeout(now) } else { None }
     }

@@ -9,7 +9,7 @@ fn session(config: Config) -> Session {
 fn check(config: Config, frames: &[(Kind, Verdict)], mode: Mode) -> Session {
     let mut session = session(config);
     for (at, &(kind, verdict)) in frames.iter().enumerate() {
-        assert_eq!(session.handle_frame(kind, 10, 0), verdict, "frame {at}");
+        assert_eq!(session.handle_frame(kind, 10), verdict, "frame {at}");
     }
     assert_eq!(session.mode(), mode);
     session
@@ -55,16 +55,12 @@ fn frames_wait_for_the_hello_and_for_each_hook_in_turn() {
     session.handle_hook_started(0);
     assert!(!session.poll_backlog());
     session.handle_hook_ended();
-    assert_eq!(
-        session.handle_frame(Kind::Other, 10, 0),
-        Verdict::Wait,
-        "never past one that waits"
-    );
+    assert_eq!(session.handle_frame(Kind::Other, 10), Verdict::Wait, "never past one that waits");
     for _ in 0..2 {
         assert!(session.poll_backlog());
         session.handle_taken(10, 0);
     }
-    assert_eq!(session.handle_frame(Kind::Other, 10, 0), Verdict::Take);
+    assert_eq!(session.handle_frame(Kind::Other, 10), Verdict::Take);
 }
 
 #[test]
@@ -75,10 +71,10 @@ fn a_required_hello_is_waited_for_and_timed() {
     assert_eq!(session.poll_timeout(), Some(10_000));
     assert_eq!(session.handle_timeout(9_999), None);
     assert_eq!(session.handle_timeout(10_000), Some(Due::HelloTimeout));
-    session.handle_frame(Kind::Hello, 10, 9_000);
+    session.handle_frame(Kind::Hello, 10);
     assert_eq!(session.poll_timeout(), Some(10_000), "until it is answered");
     session.handle_welcomed();
-    assert_eq!(session.poll_timeout(), Some(34_000));
+    assert_eq!(session.poll_timeout(), Some(25_000));
 }
 
 #[test]
@@ -87,7 +83,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     assert_eq!(session.handle_timeout(24_999), None);
     assert_eq!(session.handle_timeout(25_000), Some(Due::Ping));
     assert_eq!(session.poll_timeout(), Some(35_000));
-    session.handle_heard(30_000);
+    session.handle_received(0, 30_000);
     assert_eq!(session.handle_timeout(35_000), None);
     assert_eq!(session.handle_timeout(55_000), Some(Due::Ping));
     let due = session.handle_timeout(65_000).unwrap();
@@ -97,11 +93,11 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
 #[test]
 fn a_full_backlog_stops_reading_and_the_heartbeat() {
     let mut session = session(Config { backlog_frames: 2, ..Config::default() });
-    session.handle_frame(Kind::Other, 10, 0);
+    session.handle_frame(Kind::Other, 10);
     session.handle_hook_started(0);
-    session.handle_frame(Kind::Other, 10, 0);
+    session.handle_frame(Kind::Other, 10);
     assert!(session.may_read());
-    session.handle_frame(Kind::Other, 10, 0);
+    session.handle_frame(Kind::Other, 10);
     assert!(!session.may_read());
     assert_eq!(session.handle_timeout(26_000), None);
     assert_eq!(session.poll_timeout(), Some(30_000), "only the hook's");
@@ -118,10 +114,10 @@ fn a_full_backlog_stops_reading_and_the_heartbeat() {
 #[test]
 fn bytes_bound_the_backlog_too() {
     let mut session = session(Config { backlog_bytes: 100, ..Config::default() });
-    session.handle_frame(Kind::Hello, 10, 0);
-    session.handle_frame(Kind::Other, 99, 0);
+    session.handle_frame(Kind::Hello, 10);
+    session.handle_frame(Kind::Other, 99);
     assert!(session.may_read());
-    session.handle_frame(Kind::Other, 1, 0);
+    session.handle_frame(Kind::Other, 1);
     assert!(!session.may_read());
 }
 
@@ -133,6 +129,17 @@ fn hooks_and_writes_are_timed() {
     session.handle_write_blocked(9_000);
     assert_eq!(session.handle_timeout(12_000), Some(Due::WriteTimeout));
     session.handle_write_progress();
-    session.handle_heard(20_000);
+    session.handle_received(0, 20_000);
     assert_eq!(session.handle_timeout(31_000), Some(Due::HookTimeout));
+}
+
+#[test]
+fn an_identity_ends_unless_it_is_renewed() {
+    let mut session = session(Config::default());
+    session.handle_identity(Some(5_000));
+    assert_eq!(session.poll_timeout(), Some(5_000));
+    session.handle_identity(Some(9_000));
+    assert_eq!(session.handle_timeout(8_999), None);
+    let due = session.handle_timeout(9_000).unwrap();
+    assert_eq!(due.close_code(), Some(CloseCode::TOKEN_EXPIRED));
 }

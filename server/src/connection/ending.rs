@@ -42,7 +42,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn begin_ending(&mut self, reason: &CloseReason) {
         if let Some(session) = &self.session {
             session.end_subscriptions();
-            self.live.shared().sessions.remove(session.id());
+            self.live.shared().sessions.remove(session);
         }
         self.behind.clear();
         self.reading_on = None;

@@ -4,6 +4,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -18,8 +19,8 @@ use tidewire_protocol::{
 
 use super::{Connection, Panic};
 use crate::{
-    clock::millis, close::CloseReason, error::Refusal, hooks::BoxFuture, session::Session,
-    ws::encode,
+    clock::millis, close::CloseReason, error::Refusal, hooks::BoxFuture, identity::Identity,
+    session::Session, ws::encode,
 };
 
 /// How often an id generator is asked for an id that no session has.
@@ -29,7 +30,7 @@ const ID_TRIES: usize = 4;
 pub(super) struct Greeting<V> {
     id: Option<u64>,
     hello: Hello,
-    verdict: BoxFuture<Result<Result<V, Refusal>, Panic>>,
+    verdict: BoxFuture<Result<Result<Identity<V>, Refusal>, Panic>>,
 }
 
 impl<V: Send + Sync + 'static> Connection<V> {
@@ -62,8 +63,8 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let Poll::Ready(verdict) = greeting.verdict.as_mut().poll(cx) else { return false };
         let Some(Greeting { id, hello, .. }) = self.greeting.take() else { return false };
         match verdict {
-            Ok(Ok(value)) => {
-                self.value = Some(value);
+            Ok(Ok(identity)) => {
+                self.identity = Some(identity);
                 self.begin_session();
                 self.welcome(id, &hello);
             }
@@ -76,9 +77,16 @@ impl<V: Send + Sync + 'static> Connection<V> {
         true
     }
 
+    /// An identity is good for so long from now on.
+    pub(super) fn handle_expiry(&mut self, expires_in: Option<Duration>) {
+        self.expires = expires_in.map(|duration| self.now().saturating_add(millis(duration)));
+        self.core.handle_identity(self.expires);
+    }
+
     /// The session begins: it is known who it is.
     pub(super) fn begin_session(&mut self) {
-        let Some(value) = self.value.take() else { return };
+        let Some(Identity { value, expires_in }) = self.identity.take() else { return };
+        self.handle_expiry(expires_in);
         let shared = self.live.shared();
         let session =
             Session::new((shared.new_id)(), value, Arc::clone(&self.outbox), self.live.clone());
@@ -90,7 +98,18 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
         });
         match session {
-            Err(entered) => self.session = Some(entered),
+            Err(entered) => {
+                if self.live.shared().hooks.on_connect.is_some() {
+                    let session = entered.clone();
+                    self.run_hook(async move {
+                        let live = session.live().clone();
+                        if let Some(on_connect) = &live.shared().hooks.on_connect {
+                            on_connect(session).await;
+                        }
+                    });
+                }
+                self.session = Some(entered);
+            }
             Ok(_) => {
                 tracing::error!("the id generator gave only ids that open sessions have");
                 self.outbox.close(CloseReason::Panic);
@@ -110,6 +129,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             session: session.id().into(),
             ping_ms: millis(options.ping),
             pong_ms: millis(options.pong),
+            token_ms: self.expires.map(|at| at.saturating_sub(self.now())),
             limits: Limits {
                 message_bytes: options.read_limit as u64,
                 subscriptions: options.subscriptions as u64,

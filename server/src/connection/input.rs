@@ -9,7 +9,7 @@ use std::{
 use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     frame::client::{ClientFrame, Kind},
-    session::{self, Verdict},
+    session::{self, Pace, Verdict},
 };
 
 use super::{Connection, requests::Frame};
@@ -82,14 +82,22 @@ impl<V: Send + Sync + 'static> Connection<V> {
     }
 
     fn handle_event(&mut self, event: Event<'_>) {
+        let bytes = match &event {
+            Event::Text(text) => text.len(),
+            Event::Binary(payload) | Event::Ping(payload) | Event::Pong(payload) => payload.len(),
+            Event::Close(_) => 0,
+        };
+        match self.core.handle_received(bytes, self.now()) {
+            Pace::Fine => {}
+            _ if matches!(event, Event::Close(_)) => {}
+            Pace::Warn => return self.refuse(None, "", &Refusal::new(ErrorCode::RATE_LIMITED)),
+            Pace::Close => return self.outbox.close(CloseReason::RateLimited),
+        }
         match event {
             Event::Text(text) => self.handle_text(&text),
             Event::Binary(_) => self.outbox.close(CloseReason::Protocol(CloseCode::UNSUPPORTED)),
-            Event::Ping(payload) => {
-                self.core.handle_heard(self.now());
-                self.outbox.answer(encode::pong(&payload));
-            }
-            Event::Pong(_) => self.core.handle_heard(self.now()),
+            Event::Ping(payload) => self.outbox.answer(encode::pong(&payload)),
+            Event::Pong(_) => {}
             Event::Close(frame) => {
                 let (code, reason) = frame.map_or((None, String::new()), |frame| {
                     (Some(CloseCode(frame.code)), frame.reason.into_owned())
@@ -103,7 +111,6 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let frame = match ClientFrame::parse(text, self.live.options().json_depth) {
             Ok(frame) => frame,
             Err(error) => {
-                self.core.handle_heard(self.now());
                 self.refuse(error.id, "", &Refusal::new(error.code).message(error.message));
                 return;
             }
@@ -111,11 +118,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let kind = match frame.kind {
             Kind::Hello => session::Kind::Hello,
             Kind::Pong => session::Kind::Pong,
-            Kind::Subscribe | Kind::Unsubscribe => session::Kind::Request,
+            Kind::Subscribe | Kind::Unsubscribe | Kind::Token => session::Kind::Request,
             Kind::Other => session::Kind::Other,
             _ => session::Kind::Reserved,
         };
-        match self.core.handle_frame(kind, text.len(), self.now()) {
+        match self.core.handle_frame(kind, text.len()) {
             Verdict::Hello => self.handle_hello(&frame),
             Verdict::Take => self.take(Frame::new(&frame, text.len())),
             Verdict::Wait => self.waiting.push_back(Frame::new(&frame, text.len())),

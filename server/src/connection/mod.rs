@@ -30,10 +30,12 @@ use tidewire_protocol::{
 use tokio::time::Sleep;
 
 use crate::{
+    admission::{Admitted, Place},
     close::CloseReason,
     error::Refusal,
     hooks::BoxFuture,
     hub::{CatchUp, CaughtUp},
+    identity::Identity,
     io::Io,
     live::Live,
     options::Options,
@@ -63,7 +65,11 @@ pub(crate) struct Connection<V> {
     /// What was read and not yet decoded, as too many frames wait.
     unread: Vec<u8>,
     /// Who it is, until the session begins.
-    value: Option<V>,
+    identity: Option<Identity<V>>,
+    /// When that ends.
+    expires: Option<Millis>,
+    /// Its place among all sessions.
+    _place: Place,
     session: Option<Session<V>>,
     greeting: Option<Greeting<V>>,
     hook: Option<RunningHook>,
@@ -79,10 +85,10 @@ pub(crate) struct Connection<V> {
 pub(crate) async fn run<V: Send + Sync + 'static>(
     live: Live<V>,
     io: Io,
-    value: Option<V>,
+    admitted: Admitted<V>,
     early: Vec<u8>,
 ) {
-    let mut connection = Connection::new(live, io, value, early);
+    let mut connection = Connection::new(live, io, admitted, early);
     std::future::poll_fn(|cx| connection.poll(cx)).await;
 }
 
@@ -102,7 +108,7 @@ pub(crate) async fn refuse(options: &Options, io: Io, code: CloseCode) {
 }
 
 impl<V: Send + Sync + 'static> Connection<V> {
-    fn new(live: Live<V>, io: Io, value: Option<V>, early: Vec<u8>) -> Self {
+    fn new(live: Live<V>, io: Io, admitted: Admitted<V>, early: Vec<u8>) -> Self {
         let shared = live.shared();
         let outbox = Arc::new(Outbox::new(io, shared.options.queue));
         let config = shared.options.session(shared.hooks.on_token.is_some());
@@ -111,7 +117,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
             decoder: Decoder::server(shared.options.read_limit),
             outbox,
             unread: early,
-            value,
+            identity: admitted.identity,
+            expires: None,
+            _place: admitted.place,
             session: None,
             greeting: None,
             hook: None,
@@ -171,10 +179,20 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 self.hook = None;
                 self.core.handle_hook_ended();
                 moved = true;
+                if let Some(renewed) =
+                    self.session.as_ref().and_then(|session| session.work().renewed.take())
+                {
+                    self.handle_expiry(renewed);
+                }
                 if let Err(Panic) = result {
                     self.waiting.clear();
                     self.outbox.close(CloseReason::Panic);
                 }
+            }
+            if let Some(job) = self.next_job() {
+                self.run_hook(job);
+                moved = true;
+                continue;
             }
             if !self.core.poll_backlog() {
                 return moved;
@@ -184,6 +202,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.take(frame);
             moved = true;
         }
+    }
+
+    /// What the application has asked for out of turn, such as a look at the session's rights.
+    fn next_job(&self) -> Option<BoxFuture<()>> {
+        if self.greeting.is_some() || self.outbox.is_closed() {
+            return None;
+        }
+        self.session.as_ref()?.work().jobs.pop_front()
     }
 
     /// Begins to run `hook`. The caller has seen that none runs.
@@ -198,7 +224,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// Lets subscriptions that catch up read on while the socket has nothing to write. Whether anything changed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(session) = &self.session else { return false };
-        self.behind.extend(session.take_behind());
+        self.behind.extend(session.work().behind.drain(..));
         let mut moved = false;
         loop {
             if let Some(reading) = &mut self.reading_on {
@@ -235,6 +261,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Some((session::Due::HelloTimeout, Some(code))) => {
                 self.outbox.close(CloseReason::Refused(code))
             }
+            Some((session::Due::TokenExpired, _)) => self.outbox.close(CloseReason::TokenExpired),
             Some((_, Some(code))) => self.outbox.close(CloseReason::Timeout(code)),
             None => {}
         }

@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidewire_protocol::{
-    code::ErrorCode,
+    code::{CloseCode, ErrorCode},
     frame::{
         Position,
-        client::{ClientFrame, Kind, Subscribe, TopicOnly},
-        server::{self, ErrorData, Subscribed},
+        client::{ClientFrame, Kind, Subscribe, Token, TopicOnly},
+        server::{self, ErrorData, Subscribed, TokenTaken},
     },
     message::Message,
     name::{Topic, TopicError},
@@ -18,9 +18,13 @@ use tidewire_protocol::{
 
 use super::Connection;
 use crate::{
+    clock::millis,
+    close::CloseReason,
     error::{Access, Refusal},
+    identity::Identity,
     live::Live,
     outbox::Outbox,
+    rights,
     session::Session,
     ws::encode,
 };
@@ -89,6 +93,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         let result = match (frame.kind, &*frame.topic) {
             (Kind::Subscribe, _) => self.subscribe(&frame.data).await,
             (Kind::Unsubscribe, _) => self.unsubscribe(&frame.data),
+            (Kind::Token, _) => self.token(&frame.data).await,
             (Kind::Other, "subscribe") if is_plain && self.handles_plain() => {
                 self.subscribe(&frame.data).await
             }
@@ -115,7 +120,10 @@ impl<V: Send + Sync + 'static> Request<V> {
     async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
         let Subscribe { topic, since } = decode(data)?;
         let topic = parse_topic(&topic)?;
-        match self.access(&topic).await? {
+        if let Some((rule, _)) = self.live().rule_of(&topic) {
+            self.check_schema(rule.pattern.as_str())?;
+        }
+        match rights::access(&self.session, &topic).await? {
             Access::Allow => {}
             Access::Deny(refusal) => return Err(refusal),
         }
@@ -131,27 +139,31 @@ impl<V: Send + Sync + 'static> Request<V> {
         subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
     }
 
-    /// Asks who decides about a topic.
-    async fn access(&self, topic: &Topic) -> Result<Access, Refusal> {
-        let live = self.live();
-        let Some((rule, params)) = live.rule_of(topic) else {
-            return match &live.shared().hooks.on_subscribe {
-                Some(hook) => Ok(hook(self.session.clone(), topic.clone()).await),
-                None => Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC)),
-            };
+    /// A fresh token: the same user, known anew.
+    async fn token(&self, data: &RawValue) -> Result<(), Refusal> {
+        let Token { token } = decode(data)?;
+        let Some(on_token) = &self.live().shared().hooks.on_token else {
+            return Err(Refusal::forbidden().message("tokens have no meaning here"));
         };
-        self.check_schema(rule.pattern.as_str())?;
-        let Some(hook) = &rule.on_subscribe else {
-            return Ok(if rule.is_public {
-                Access::Allow
-            } else {
-                Access::Deny(Refusal::forbidden())
-            });
+        let Identity { value, expires_in } = match on_token(Some(token)).await {
+            Ok(identity) => identity,
+            Err(refusal) => {
+                refuse(self.session.outbox(), true, self.id, "$token", &refusal);
+                self.session.outbox().close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
+                return Ok(());
+            }
         };
-        let access =
-            hook(self.session.clone(), &params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
-        drop(params);
-        Ok(access.await)
+        if !self.session.replace_value(value) {
+            self.session.outbox().close(CloseReason::Refused(CloseCode::USER_CHANGED));
+            return Ok(());
+        }
+        self.session.work().renewed = Some(expires_in);
+        rights::recheck(&self.session, self.session.own_topics()).await;
+        if let Some(id) = self.id {
+            let taken = TokenTaken { token_ms: expires_in.map(millis) };
+            self.session.answer(&server::write_reply(id, &taken));
+        }
+        Ok(())
     }
 
     fn unsubscribe(&self, data: &RawValue) -> Result<(), Refusal> {

@@ -3,23 +3,19 @@
 use http::{Response, StatusCode, header::HeaderValue};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tidewire_protocol::code::{CloseCode, ErrorCode};
+use tidewire_protocol::code::CloseCode;
 use tokio::net::TcpStream;
 
 use crate::{
-    connection, error::Refusal, io::Io, live::Live, request::Request, ws::handshake::Offer,
+    admission::{self, Admitted},
+    connection,
+    io::Io,
+    live::Live,
+    ws::handshake::Offer,
 };
 
 /// The subprotocol of clients that are told of a refusal by a close code: a browser hides the status from its page.
 const SUBPROTOCOL: &str = "tidewire.1";
-
-/// Whether a client is let in.
-enum Admission<V> {
-    /// It is, with this value where `on_auth` or `anonymous` gives one.
-    Open(Option<V>),
-    /// It is told why not, by an upgrade and an immediate close.
-    Close(CloseCode),
-}
 
 /// Answers a request, and starts the connection if it is a good one.
 pub(super) async fn upgrade<V, B>(live: Live<V>, mut request: http::Request<B>) -> Response<String>
@@ -33,9 +29,15 @@ where
         Err(refusal) => return refusal.response(),
     };
     let is_ours = offer.protocol(&[SUBPROTOCOL]).is_some();
-    let admission = match admit(&live, &parts, is_ours).await {
-        Ok(admission) => admission,
-        Err(response) => return response,
+    let admission = match admission::admit(&live, &parts).await {
+        Ok(admitted) => Ok(admitted),
+        Err(denied) => match denied.close_code().filter(|_| is_ours) {
+            Some(code) => Err(code),
+            None => {
+                let (status, reason) = denied.status();
+                return text(status, &reason);
+            }
+        },
     };
     let response = match offer.accept(is_ours.then_some(SUBPROTOCOL), None) {
         Ok(response) => response,
@@ -53,44 +55,6 @@ where
     response.map(|()| String::new())
 }
 
-async fn admit<V: Send + Sync + 'static>(
-    live: &Live<V>,
-    parts: &http::request::Parts,
-    is_ours: bool,
-) -> Result<Admission<V>, Response<String>> {
-    let shared = live.shared();
-    if let Err(refusal) = shared.options.origins.check(&parts.headers) {
-        return if is_ours {
-            Ok(Admission::Close(CloseCode::FORBIDDEN_ORIGIN))
-        } else {
-            Err(refusal.response())
-        };
-    }
-    let Some(on_auth) = &shared.hooks.on_auth else {
-        return Ok(Admission::Open(shared.hooks.anonymous.as_ref().map(|value| value())));
-    };
-    let hook = on_auth(Request::from(parts.clone()));
-    match tokio::time::timeout(shared.options.hook_timeout, hook).await {
-        Ok(Ok(value)) => Ok(Admission::Open(Some(value))),
-        Ok(Err(refusal)) if is_ours => Ok(Admission::Close(close_code(&refusal))),
-        Ok(Err(refusal)) => Err(text(status(&refusal), refusal.text().unwrap_or("not authorized"))),
-        Err(_) => Err(text(StatusCode::SERVICE_UNAVAILABLE, "authentication took too long")),
-    }
-}
-
-/// A refusal that may pass later is no reason for a page to stop trying.
-fn close_code(refusal: &Refusal) -> CloseCode {
-    if refusal.code().may_retry() { CloseCode::OVERLOADED } else { CloseCode::UNAUTHORIZED }
-}
-
-fn status(refusal: &Refusal) -> StatusCode {
-    if refusal.code() == ErrorCode::INTERNAL {
-        StatusCode::INTERNAL_SERVER_ERROR
-    } else {
-        refusal.http_status()
-    }
-}
-
 fn text(status: StatusCode, text: &str) -> Response<String> {
     let mut response = Response::new(format!("{text}\n"));
     *response.status_mut() = status;
@@ -104,12 +68,12 @@ fn text(status: StatusCode, text: &str) -> Response<String> {
 async fn start<V: Send + Sync + 'static>(
     live: Live<V>,
     upgraded: Upgraded,
-    admission: Admission<V>,
+    admission: Result<Admitted<V>, CloseCode>,
 ) {
     let (io, early) = unwrap(upgraded);
     match admission {
-        Admission::Open(value) => connection::run(live, io, value, early).await,
-        Admission::Close(code) => connection::refuse(live.options(), io, code).await,
+        Ok(admitted) => connection::run(live, io, admitted, early).await,
+        Err(code) => connection::refuse(live.options(), io, code).await,
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Said {
 }
 
 tidewire_protocol::schema! {
-    pub schema Talk {
+    pub(crate) schema Talk {
         topic Room { room: String } = "chat:{room}" { event: Said, publish: Said }
         topic News = "news" { event: Said }
         topic Secret { id: u32 } = "secret:{id}" { event: Said, publish: Said }
@@ -114,7 +114,7 @@ async fn a_publish_is_acknowledged_and_reaches_every_subscriber() {
         .unwrap();
     assert_eq!(position.offset, 2);
     bob.expect(said("chat:a", "server", 2)).await;
-    assert_eq!(live.topic(Room { room: "a".into() }).subscribers(), 3);
+    assert_eq!(live.topic(Room { room: "a".into() }).subscriber_count(), 3);
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_live_subscription_recovers_by_subscribing_again() {
     live.topic(Room { room: "a".into() }).publish(&Said { text: "5".into() }).await.unwrap();
     client.expect(said("chat:a", "5", 5)).await;
     client.ping().await;
-    assert_eq!(live.topic(Room { room: "a".into() }).subscribers(), 1);
+    assert_eq!(live.topic(Room { room: "a".into() }).subscriber_count(), 1);
 }
 
 #[tokio::test]
@@ -336,7 +336,7 @@ async fn a_client_that_does_not_read_is_closed_and_others_lose_nothing() {
         live.topic(News).publish(&Said { text: text.clone() }).await.unwrap();
         assert_eq!(quick.frame().await["offset"], offset);
     }
-    assert_eq!(live.topic(News).subscribers(), 1);
+    assert_eq!(live.topic(News).subscriber_count(), 1);
     let mut last = 0;
     let code = loop {
         match slow.receive().await {

@@ -76,6 +76,7 @@ async fn many_frames_in_one_packet_wait_their_turn_without_harm() {
             session.send("n", &message.data).unwrap();
         })
         .queue_size(10_000)
+        .message_rate(0, 0)
         .build();
     let server = Server::start(&live).await;
     let mut client = server.client().await;

@@ -3,5 +3,7 @@
 mod full;
 mod hooks;
 mod input;
+mod limits;
 mod plain;
+mod rights;
 mod support;

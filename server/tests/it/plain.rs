@@ -10,7 +10,7 @@ fn chat() -> Live<String> {
     Live::<String>::builder()
         .on_auth(async |_cx, request: tidewire::Request| {
             let token = request.query("token").unwrap_or_default();
-            token.strip_prefix("user:").map(Into::into).ok_or(Refusal::unauthorized())
+            token.strip_prefix("user:").map(str::to_owned).ok_or(Refusal::unauthorized())
         })
         .on_subscribe(async |_cx, _session, topic: tidewire::Topic| {
             if topic.starts_with("chat:") {

@@ -1,12 +1,15 @@
-//! [`Session`]: the application's handle to one connection, and the table of all of them.
+//! [`Session`]: the application's handle to one connection.
+
+mod table;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::VecDeque,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -16,13 +19,18 @@ use tidewire_protocol::{
     name::Topic,
     session::{Owner, Subscriptions},
 };
+use tokio::sync::oneshot;
+
+pub(crate) use table::Sessions;
 
 use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
+    hooks::BoxFuture,
     hub::{Began, CatchUp, Subscription},
     live::Live,
     outbox::Outbox,
+    rights,
     ws::encode,
 };
 
@@ -35,6 +43,8 @@ pub struct Session<V> {
 
 struct Inner<V> {
     id: String,
+    /// The user's key, where the application names its users.
+    user: Option<String>,
     value: RwLock<Arc<V>>,
     /// Whether the client has said hello.
     is_full: AtomicBool,
@@ -43,23 +53,35 @@ struct Inner<V> {
     subscriptions: Mutex<Subscriptions<Subscription>>,
     /// Held while a subscription is made, so that two for one topic cannot overlap.
     subscribing: tokio::sync::Mutex<()>,
-    /// Subscriptions that the connection's task has to read history for.
-    behind: Mutex<Vec<CatchUp>>,
+    work: Mutex<Work>,
+}
+
+/// What the connection's task has to do for its session.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// Subscriptions to read history for.
+    pub(crate) behind: Vec<CatchUp>,
+    /// What runs in a hook's turn, before the frames that wait.
+    pub(crate) jobs: VecDeque<BoxFuture<()>>,
+    /// A fresh token was taken; the identity is good for this long.
+    pub(crate) renewed: Option<Option<Duration>>,
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
     pub(crate) fn new(id: String, value: V, outbox: Arc<Outbox>, live: Live<V>) -> Self {
         let subscriptions = Mutex::new(Subscriptions::new(live.options().subscriptions));
+        let user = live.user_of(&value);
         Self {
             inner: Arc::new(Inner {
                 id,
+                user,
                 value: RwLock::new(Arc::new(value)),
                 is_full: AtomicBool::new(false),
                 outbox,
                 live,
                 subscriptions,
                 subscribing: tokio::sync::Mutex::new(()),
-                behind: Mutex::default(),
+                work: Mutex::default(),
             }),
         }
     }
@@ -68,6 +90,12 @@ impl<V: Send + Sync + 'static> Session<V> {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.inner.id
+    }
+
+    /// The user's key, as [`user_key`](crate::LiveBuilder::user_key) gives it.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.inner.user.as_deref()
     }
 
     /// What `on_auth` or `on_token` gave. It is replaced whole, so that what was taken before stays as it was.
@@ -126,7 +154,7 @@ impl<V: Send + Sync + 'static> Session<V> {
         let is_full = self.is_full();
         let (subscription, began) = live
             .hub()
-            .subscribe(&topic, outbox, is_full, since, answer)
+            .subscribe(&topic, self.id(), outbox, is_full, since, answer)
             .await
             .map_err(|error| SubscribeError::Unavailable(error.to_string()))?;
         let catch_up = began.is_catching_up.then(|| subscription.catch_up());
@@ -136,7 +164,7 @@ impl<V: Send + Sync + 'static> Session<V> {
             self.go_full();
         }
         if let Some(catch_up) = catch_up {
-            self.behind().push(catch_up);
+            self.work().behind.push(catch_up);
             outbox.wake();
         }
         Ok(())
@@ -224,23 +252,59 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.inner.outbox.answer(encode::text(text));
     }
 
-    /// Takes the subscriptions that have begun to catch up since this was last asked.
-    pub(crate) fn take_behind(&self) -> Vec<CatchUp> {
-        std::mem::take(&mut self.behind())
+    /// Asks again for every subscription of the client's whether it is allowed, and ends those that no longer are. Resolves
+    /// when that is done, or the session is closed. Hooks of this session that run already end first; called from one of
+    /// them, do not wait for it.
+    pub async fn recheck(&self) {
+        // The sender is dropped when the job is done, or with the session.
+        let _ = self.request_recheck(self.own_topics()).await;
+    }
+
+    /// The topics that the client has subscribed to itself.
+    pub(crate) fn own_topics(&self) -> Vec<Topic> {
+        let subscriptions = self.subscriptions();
+        let own = |topic: &&Topic| subscriptions.owner(topic) == Some(Owner::Client);
+        subscriptions.topics().filter(own).cloned().collect()
+    }
+
+    /// Asks again about these topics in a hook's turn; the receiver ends when that is done.
+    pub(crate) fn request_recheck(&self, topics: Vec<Topic>) -> oneshot::Receiver<()> {
+        let (done, is_done) = oneshot::channel();
+        if !topics.is_empty() && !self.is_closed() {
+            let session = self.clone();
+            self.work().jobs.push_back(Box::pin(async move {
+                rights::recheck(&session, topics).await;
+                drop(done);
+            }));
+            self.inner.outbox.wake();
+        }
+        is_done
+    }
+
+    /// Who it is has become known anew. `false`, and nothing changes, if it is another user.
+    pub(crate) fn replace_value(&self, value: V) -> bool {
+        if self.inner.live.user_of(&value) != self.inner.user {
+            return false;
+        }
+        *self.inner.value.write().expect("no panic while a value is replaced") = Arc::new(value);
+        true
+    }
+
+    /// What the connection's task has to do.
+    pub(crate) fn work(&self) -> MutexGuard<'_, Work> {
+        self.inner.work.lock().expect("no panic while a list is locked")
     }
 
     /// Ends all subscriptions for good.
     pub(crate) fn end_subscriptions(&self) {
         let ended = self.subscriptions().close();
         drop(ended);
+        let work = std::mem::take(&mut *self.work());
+        drop(work);
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Subscriptions<Subscription>> {
         self.inner.subscriptions.lock().expect("no panic while a session's table is locked")
-    }
-
-    fn behind(&self) -> MutexGuard<'_, Vec<CatchUp>> {
-        self.inner.behind.lock().expect("no panic while a list is locked")
     }
 }
 
@@ -253,50 +317,5 @@ impl<V> Clone for Session<V> {
 impl<V> fmt::Debug for Session<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
-    }
-}
-
-/// All open sessions by their ids.
-pub(crate) struct Sessions<V> {
-    table: Mutex<HashMap<String, Session<V>>>,
-}
-
-impl<V> Default for Sessions<V> {
-    fn default() -> Self {
-        Self { table: Mutex::default() }
-    }
-}
-
-impl<V: Send + Sync + 'static> Sessions<V> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session<V>>> {
-        self.table.lock().expect("no panic while the sessions are locked")
-    }
-
-    /// Enters a session; `false` if its id is taken.
-    pub(crate) fn insert(&self, session: &Session<V>) -> bool {
-        match self.lock().entry(session.id().into()) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(entry) => {
-                entry.insert(session.clone());
-                true
-            }
-        }
-    }
-
-    pub(crate) fn remove(&self, id: &str) {
-        let removed = self.lock().remove(id);
-        drop(removed);
-    }
-
-    pub(crate) fn find(&self, id: &str) -> Option<Session<V>> {
-        self.lock().get(id).cloned()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Session<V>> {
-        self.lock().values().cloned().collect()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
     }
 }
