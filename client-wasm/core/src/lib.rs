@@ -21,7 +21,9 @@
 //! | `arg(core, index) → number` | of the output polled last |
 //!
 //! `flags`: 1 the frame's data goes to its handlers, 2 there are outputs to poll. After every other call that takes `now` the
-//! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are numbers from 1, each of its own set.
+//! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are small numbers from 1, each of its own set:
+//! a topic gets one when it is subscribed or `$subscribed`, an epoch whenever it comes; a topic without one is 0. A number that
+//! was passed in belongs to its name until its release (15, 16) is polled.
 //!
 //! | op | output | arguments |
 //! |---|---|---|

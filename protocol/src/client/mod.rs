@@ -10,7 +10,8 @@
 //! does what is due, which may be nothing. After [`Output::Shut`] and [`Output::Open`] it drops what an earlier socket still
 //! reports. It may be called from within the handling of an output.
 //!
-//! Topics and epochs are two sets of small numbers from 1 that the driver gives to names. A number that it has passed in
+//! Topics and epochs are two sets of small numbers from 1 that the driver gives to names: to a topic when it is subscribed or
+//! `$subscribed`, to an epoch whenever it comes; any other frame's topic without a number is 0. A number that was passed in
 //! belongs to its name until its release is polled.
 //!
 //! # Invariants

@@ -3,7 +3,7 @@
 use super::{MAX_BYTES, PatternError, TopicError};
 
 /// The rules of topics, which patterns share.
-pub(super) const fn check_name(name: &str) -> Result<(), TopicError> {
+pub(crate) const fn check_name(name: &str) -> Result<(), TopicError> {
     let bytes = name.as_bytes();
     if bytes.is_empty() {
         return Err(TopicError::Empty);

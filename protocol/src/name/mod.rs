@@ -10,6 +10,8 @@ use core::{borrow::Borrow, fmt, ops::Deref, str::FromStr};
 
 #[cfg(feature = "schema")]
 pub(crate) use grammar::check_fields;
+#[cfg(feature = "json")]
+pub(crate) use grammar::check_name;
 pub use pattern::{FillError, Params, Pattern, PatternError, Segment};
 
 /// The longest name in bytes of UTF-8: it fits a length of one byte, and a broker's key.

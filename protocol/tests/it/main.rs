@@ -9,3 +9,5 @@ mod hashes;
 mod names;
 #[cfg(feature = "schema")]
 mod schema;
+#[cfg(feature = "json")]
+mod tuples;

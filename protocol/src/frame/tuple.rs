@@ -1,0 +1,214 @@
+//! Reads what a server sends, as the tuple of docs/wire.md section 6.
+//!
+//! The names stay text here: the driver gives them their numbers. `vectors/tuples.json` has the frames that this and the
+//! TypeScript driver must read alike.
+
+use alloc::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::{
+    MAX_INTEGER,
+    client::{Frame, Kind},
+    name::check_name,
+};
+
+/// A frame of the server.
+#[derive(Clone, Debug)]
+pub struct Tuple<'a> {
+    /// Its numbers; those of the two names are 0.
+    pub frame: Frame,
+    /// The topic's name; empty where the kind has none.
+    pub topic: Cow<'a, str>,
+    /// The epoch's name, where the frame has one.
+    pub epoch: Option<Cow<'a, str>>,
+    /// The data as sent; `null` where there was none.
+    pub data: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    re: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    offset: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    prev: Field<'a>,
+}
+
+/// What the data of a reserved topic may have; which of it counts depends on the topic.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Data<'a> {
+    #[serde(borrow, deserialize_with = "present")]
+    topic: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    epoch: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    offset: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    head: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    recovered: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    code: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    after: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    to: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    cause: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    ping_ms: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    pong_ms: Field<'a>,
+}
+
+/// A field of any type, or none: only a field that counts for its frame can make it malformed.
+type Field<'a> = Option<&'a RawValue>;
+
+/// Serde takes a `null` for an absent field; here it is one of the wrong type.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<'de>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Tuple<'a> {
+    /// Reads the text of one frame; of what is none comes [`Kind::Malformed`].
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        Self::read(text).unwrap_or_else(|| Self::new(Kind::Malformed))
+    }
+
+    fn new(kind: Kind) -> Self {
+        let topic = Cow::Borrowed("");
+        Self { frame: Frame::new(kind), topic, epoch: None, data: RawValue::NULL }
+    }
+
+    fn read(text: &'a str) -> Option<Self> {
+        let fields: Fields<'a> = object(text)?;
+        let data = fields.data.unwrap_or(RawValue::NULL);
+        let tuple = if fields.topic.starts_with('$') {
+            Self::reserved(&fields.topic, fields.re, data)?
+        } else {
+            Self::event(fields)?
+        };
+        Some(Self { data, ..tuple })
+    }
+
+    fn event(fields: Fields<'a>) -> Option<Self> {
+        check_name(&fields.topic).ok()?;
+        let mut tuple = match (fields.offset, fields.prev) {
+            (None, None) => Self::new(Kind::Message),
+            (offset, prev) => {
+                let (offset, prev) = (integer(offset)?, integer(prev)?);
+                let frame = Frame { offset, prev, ..Frame::new(Kind::Event) };
+                (offset > prev).then_some(Self { frame, ..Self::new(Kind::Event) })?
+            }
+        };
+        tuple.topic = fields.topic;
+        Some(tuple)
+    }
+
+    fn reserved(topic: &str, re: Field<'a>, data: &'a RawValue) -> Option<Self> {
+        let kind = match topic {
+            "$hello" => Kind::Hello,
+            "$reply" => Kind::Reply,
+            "$error" => Kind::Error,
+            "$gap" => Kind::Gap,
+            "$subscribed" => Kind::Subscribed,
+            "$unsubscribed" => Kind::Unsubscribed,
+            "$ping" => return Some(Self::new(Kind::Ping)),
+            _ => return Some(Self::new(Kind::Ignored)),
+        };
+        let data: Data<'a> =
+            if data.get().starts_with('{') { object(data.get())? } else { Data::default() };
+        let mut tuple = Self::new(kind);
+        let frame = &mut tuple.frame;
+        match kind {
+            Kind::Hello => {
+                frame.re = integer(re)?;
+                frame.ms = integer(data.ping_ms)?;
+                frame.to = integer(data.pong_ms)?;
+            }
+            Kind::Reply => {
+                frame.re = integer(re)?;
+                frame.offset = optional(data.offset, integer)?;
+                frame.to = optional(data.head, integer)?;
+                frame.flags = optional(data.recovered, recovered)?;
+                tuple.epoch = optional(data.epoch, |field| string(field).map(Some))?;
+            }
+            Kind::Error => {
+                frame.re = optional(re, integer)?;
+                frame.code = code(data.code)?;
+            }
+            Kind::Gap => {
+                frame.offset = integer(data.after)?;
+                frame.to = integer(data.to)?;
+                frame.code = cause(data.cause)?;
+                tuple.topic = string(data.topic)?;
+            }
+            Kind::Subscribed => {
+                frame.offset = integer(data.offset)?;
+                tuple.topic = string(data.topic)?;
+                tuple.epoch = Some(string(data.epoch)?);
+            }
+            _ => {
+                frame.code = code(data.code)?;
+                tuple.topic = string(data.topic)?;
+            }
+        }
+        Some(tuple)
+    }
+}
+
+/// Serde takes an array for a struct too.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
+}
+
+/// The value of a field that may be absent.
+fn optional<'a, T: Default>(field: Field<'a>, read: impl Fn(Field<'a>) -> Option<T>) -> Option<T> {
+    if field.is_none() { Some(T::default()) } else { read(field) }
+}
+
+/// An integer in range, however it is written: `5.0` and `5e0` are 5, as they are to JavaScript.
+fn integer(field: Field<'_>) -> Option<u64> {
+    let text = field?.get();
+    text.parse().ok().filter(|&number| number <= MAX_INTEGER).or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        let integer = number as u64;
+        (integer as f64 == number && integer <= MAX_INTEGER).then_some(integer)
+    })
+}
+
+fn code(field: Field<'_>) -> Option<u16> {
+    integer(field)?.try_into().ok()
+}
+
+fn string(field: Field<'_>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
+}
+
+fn recovered(field: Field<'_>) -> Option<u8> {
+    match field?.get() {
+        "true" => Some(Frame::RECOVERED),
+        "false" => Some(Frame::NOT_RECOVERED),
+        _ => None,
+    }
+}
+
+fn cause(field: Field<'_>) -> Option<u16> {
+    match &*string(field)? {
+        "dropped" => Some(1),
+        "conflated" => Some(2),
+        "lost" => Some(3),
+        _ => None,
+    }
+}
