@@ -1,0 +1,41 @@
+// What a page can show about its connection.
+
+import type { TidewireError } from "./errors.js";
+
+/** The state of a connection at one moment. Immutable: every change makes a new one. */
+export interface ConnectionState {
+  /**
+   * - `idle`: not begun, as when a page is rendered on a server;
+   * - `connecting`: a socket is being opened, or the server has not yet greeted;
+   * - `connected`: requests and events flow;
+   * - `waiting`: the connection was lost, the next try is at {@link retryAt};
+   * - `closed`: it will not come back by itself.
+   */
+  readonly state: "idle" | "connecting" | "connected" | "waiting" | "closed";
+  /** The close code of the last connection, one of {@link CloseCode} or the application's; 0 before any ended. */
+  readonly code: number;
+  /** The text that came with the close code; empty where there was none. */
+  readonly reason: string;
+  /** When the next try begins, in milliseconds as of `Date.now()`; `undefined` unless `waiting`. */
+  readonly retryAt: number | undefined;
+  /** The session's id on the server, of the last connection that was greeted. */
+  readonly session: string | undefined;
+  /**
+   * The entries of the schema, by pattern, that the server refuses because it was built with a different version of
+   * them, and those it does not have. All others work. A page that has some should offer to reload itself.
+   */
+  readonly incompatible: readonly string[];
+  /** Why the connection cannot work, where no close code tells, such as a page without WebAssembly. */
+  readonly error: TidewireError | undefined;
+}
+
+/** Before anything happened. */
+export const initialState: ConnectionState = {
+  state: "idle",
+  code: 0,
+  reason: "",
+  retryAt: undefined,
+  session: undefined,
+  incompatible: [],
+  error: undefined,
+};

@@ -1,0 +1,119 @@
+// The WASM core: loading it, and the tables of its crate (client-wasm/core) in TypeScript.
+
+import wasm from "../wasm/core.wasm";
+import { decode } from "./bytes.js";
+import { ErrorCode } from "./codes.js";
+import { TidewireError } from "./errors.js";
+
+/** What {@link Core.event} and {@link Core.frame} answer: bits. */
+export const enum Flag {
+  /** The frame's data goes to its handlers. */
+  Deliver = 1,
+  /** There are outputs to poll. */
+  Outputs = 2,
+}
+
+/** An output of the core; its arguments are numbers, here in their order. */
+export const enum Op {
+  None = 0,
+  /** state, close code, `retry_at` */
+  State = 1,
+  Open = 2,
+  /** close code */
+  Shut = 3,
+  /** id */
+  Hello = 4,
+  /** id, topic, epoch of `since` (0: no `since`), its offset */
+  Subscribe = 5,
+  /** id, topic */
+  Unsubscribe = 6,
+  /** id */
+  Publish = 7,
+  Pong = 8,
+  /** id, epoch, offset */
+  Acked = 9,
+  /** id, error code */
+  Rejected = 10,
+  /** topic, continuity, epoch, offset */
+  Subscribed = 11,
+  /** topic, error code, `retry_at` (0: its subscriptions are over) */
+  Refused = 12,
+  /** topic, after, to, cause */
+  Gap = 13,
+  /** how many */
+  Malformed = 14,
+  /** topic */
+  ReleaseTopic = 15,
+  /** epoch */
+  ReleaseEpoch = 16,
+}
+
+/** One client of the core. `now` is `Date.now()`: a clock that counts while the machine sleeps. */
+export interface Core {
+  /** Frees the client, which is not used again. */
+  free(): void;
+  connect(now: number): void;
+  close(now: number): void;
+  /** The socket is open. */
+  opened(now: number): void;
+  /** The socket is gone. */
+  closed(code: number, now: number): void;
+  /** The page is visible again, or the network is back. */
+  wake(now: number): void;
+  /** The timer fired. */
+  elapsed(now: number): void;
+  /** When {@link elapsed} is to be called, `Infinity` for never. */
+  timeout(): number;
+  subscribe(topic: number, now: number): void;
+  unsubscribe(topic: number, now: number): void;
+  /** Gives the number under which the payload is kept, as a signed one. */
+  publish(now: number): number;
+  /** An event: kind 9. */
+  event(topic: number, offset: number, prev: number, now: number): number;
+  /** Any other frame: its tuple. */
+  frame(
+    kind: number,
+    re: number,
+    topic: number,
+    epoch: number,
+    offset: number,
+    prev: number,
+    to: number,
+    code: number,
+    ms: number,
+    flags: number,
+    now: number,
+  ): number;
+  /** The next output. */
+  poll(): Op;
+  /** An argument of the output that was polled last. */
+  arg(index: number): number;
+}
+
+let loading: Promise<WebAssembly.Exports> | undefined;
+
+/** A new client; the first loads the module, which all share. */
+export async function newCore(): Promise<Core> {
+  loading ??= load();
+  const { create, ...functions } = await loading;
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+  // 53 random bits: what a number holds exactly.
+  const client: unknown = (create as Function)((high >>> 11) * 2 ** 32 + low);
+  // The module's functions take the client first; what it exports besides is its memory.
+  const bound = Object.entries(functions).map(([name, value]) => [
+    name,
+    typeof value === "function" ? value.bind(undefined, client) : value,
+  ]);
+  return Object.fromEntries(bound) as Core;
+}
+
+async function load(): Promise<WebAssembly.Exports> {
+  try {
+    const { instance } = await WebAssembly.instantiate(decode(wasm));
+    return instance.exports;
+  } catch (cause) {
+    const text =
+      "WebAssembly does not run here; a page with a Content-Security-Policy needs 'wasm-unsafe-eval' in its script-src";
+    throw new TidewireError(ErrorCode.internal, text, { cause });
+  }
+}

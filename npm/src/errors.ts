@@ -1,0 +1,54 @@
+// The one error type of the client, and where errors go that nobody waits for.
+
+import { ErrorCode } from "./codes.js";
+
+function nameOf(code: number): string {
+  return Object.entries(ErrorCode).find(([, other]) => other === code)?.[0] ?? "other";
+}
+
+/** For people, where no server says it better. */
+const texts: Readonly<Record<number, string>> = {
+  [ErrorCode.limit]: "too many requests wait for an answer",
+  [ErrorCode.not_sent]: "there is no connection, and none will come by itself: it was not sent",
+  [ErrorCode.unknown]: "the connection ended before the answer came: it may have been done",
+  [ErrorCode.closed]: "the client was closed",
+  [ErrorCode.offline_queue_full]: "too many requests wait for a connection",
+};
+
+/**
+ * Why something was not done: a refusal of the server or a verdict of the client.
+ *
+ * `code` is one of {@link ErrorCode} or the application's own (1000 and up), `name` its name on the wire such as
+ * `"forbidden"`, and `message` is for people.
+ */
+export class TidewireError extends Error {
+  /** The number of the reason. Its range says whether to try again: 300–399 may work later. */
+  readonly code: number;
+
+  /** @param code one of {@link ErrorCode}, or the application's. */
+  constructor(code: number, message?: string, options?: ErrorOptions & { name?: string }) {
+    const name = options?.name ?? nameOf(code);
+    super(message || texts[code] || name, options);
+    this.name = name;
+    this.code = code;
+  }
+
+  /** Reads the data of an error frame, whatever a server put there. */
+  static fromFrame(data: unknown): TidewireError {
+    const { code, name, message } = (data ?? {}) as Record<string, unknown>;
+    return new TidewireError(
+      typeof code === "number" ? code : ErrorCode.internal,
+      typeof message === "string" ? message : undefined,
+      typeof name === "string" ? { name } : undefined,
+    );
+  }
+}
+
+/** Takes an error that no caller waits for, such as one that a handler threw. */
+export type ErrorSink = (error: unknown) => void;
+
+/** The default {@link ErrorSink}: the page's error event where there is one, else the console. */
+export const reportUncaught: ErrorSink = (error) => {
+  if (typeof reportError === "function") reportError(error);
+  else console.error(error);
+};

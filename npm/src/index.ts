@@ -1,0 +1,21 @@
+// The package `tidewire`: typed realtime for browser front ends of Rust back ends.
+
+export { CloseCode, ErrorCode } from "./codes.js";
+export { type ConnectOptions, connect } from "./connect.js";
+export type { ConnectionState } from "./connection-state.js";
+export { type ErrorSink, TidewireError } from "./errors.js";
+export type { Live, MessageHandler } from "./live.js";
+export { type NameOf, type ParameterOf, topicName } from "./names.js";
+export type { EventOf, PublishOf, PublishTopicOf, Schema, TopicOf } from "./schema.js";
+export type { WebSocketConstructor } from "./socket.js";
+export type { Store } from "./store.js";
+export type {
+  EventFrame,
+  EventHandler,
+  EventStream,
+  Gap,
+  Position,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionStatus,
+} from "./subscription.js";

@@ -1,0 +1,65 @@
+// The types of a schema: what a generated module fills in, and how a topic's name finds its payloads.
+
+import type { NameOf } from "./names.js";
+
+declare const topics: unique symbol;
+
+/**
+ * A schema written in Rust, as its generated module exports it: the types of its topics, and the hashes that tell the
+ * server which version of each entry this page was built with.
+ *
+ * `Topics` has a property for each topic, its key the topic's pattern.
+ */
+export interface Schema<Topics> {
+  /** The name of the schema in Rust. */
+  readonly name: string;
+  /** The structural hash of every entry, by pattern. */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Exists for the compiler only. */
+  readonly [topics]?: Topics;
+}
+
+/** Every name of a topic that the schema has. */
+export type TopicOf<Topics> = NameOf<keyof Topics & string>;
+
+/** Every name of a topic to which clients may publish. */
+export type PublishTopicOf<Topics> = {
+  [Pattern in keyof Topics & string]: Topics[Pattern] extends { publish: infer Publish }
+    ? [Publish] extends [never] ? never : NameOf<Pattern>
+    : never;
+}[keyof Topics & string];
+
+/** The pattern that a name belongs to. A template type alone would let a value span segments; this does not. */
+export type PatternOf<Topics, Topic extends string> = Topic extends unknown
+  ? { [Pattern in keyof Topics & string]: Fits<Topic, Pattern> extends true ? Pattern : never }[keyof Topics & string]
+  : never;
+
+type Fits<Name extends string, Pattern extends string> = Pattern extends `${infer Segment}:${infer Rest}`
+  ? Name extends `${infer Part}:${infer More}`
+    ? FitsSegment<Part, Segment> extends true
+      ? Fits<More, Rest>
+      : false
+    : false
+  : Name extends `${string}:${string}`
+    ? string extends Pattern ? true : false
+    : FitsSegment<Name, Pattern>;
+
+// An untyped schema has `string` for its patterns, which every name fits.
+type FitsSegment<Part extends string, Segment extends string> = string extends Segment
+  ? true
+  : Segment extends `{${string}}`
+    ? Part extends "" ? false : true
+    : Part extends Segment ? true : false;
+
+type Carried<Topics, Topic extends string, Role extends string> =
+  PatternOf<Topics, Topic> extends infer Pattern
+    ? Pattern extends keyof Topics
+      ? Topics[Pattern] extends { [Key in Role]: infer Data } ? Data : never
+      : never
+    : never;
+
+/** The type of a topic's events. */
+export type EventOf<Topics, Topic extends string> = Carried<Topics, Topic, "event">;
+
+/** The type of what clients publish to a topic; `never` where they may not. */
+export type PublishOf<Topics, Topic extends string> = Carried<Topics, Topic, "publish">;

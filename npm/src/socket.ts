@@ -1,0 +1,53 @@
+// One WebSocket, reduced to what the driver needs; events of a socket that was dropped never arrive.
+
+/** The subprotocol by which a server knows this client and answers refusals with close codes. */
+const SUBPROTOCOL = "tidewire.1";
+
+/** A WebSocket class: the browser's, Node's from version 22, or that of the package `ws`. */
+export type WebSocketConstructor = new (
+  url: string,
+  protocols: string[],
+) => { send(data: string): void; close(code?: number, reason?: string): void };
+
+/** Who hears of a socket. */
+export interface SocketSink {
+  readonly opened: () => void;
+  /** A message: a string, or something else that no server of this protocol sends. */
+  readonly message: (data: unknown) => void;
+  /** The end, also where it was never opened. Comes once and last. */
+  readonly closed: (code: number, reason: string) => void;
+}
+
+/** One socket. */
+export interface Socket {
+  send(text: string): void;
+  /** Ends the connection; nothing of it is heard afterwards. */
+  close(code: number): void;
+}
+
+/** Opens a socket; throws what its class throws, as where a page may not go. */
+export type Dial = (sink: SocketSink) => Socket;
+
+/** How to reach a server with a WebSocket class. */
+export const dialer = (Class: WebSocketConstructor, url: string): Dial => (sink) => {
+  const socket = new Class(url, [SUBPROTOCOL]) as WebSocket;
+  const silence = () => {
+    socket.onopen = socket.onmessage = socket.onclose = null;
+  };
+  socket.onopen = () => sink.opened();
+  socket.onmessage = (event: MessageEvent<unknown>) => sink.message(event.data);
+  socket.onclose = (event: CloseEvent) => {
+    silence();
+    sink.closed(event.code, event.reason);
+  };
+  // Says nothing that onclose does not say, but where it has no listener the package `ws` throws.
+  socket.onerror = () => {};
+  return {
+    send: (text) => socket.send(text),
+    close: (code) => {
+      silence();
+      // Browsers let a page send 1000 and the application's range only.
+      socket.close(code === 1000 || code >= 3000 ? code : 1000);
+    },
+  };
+};

@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { CloseCode, connect, ErrorCode } from "../src/index.js";
+import { connected, fixture, settle } from "./fake.js";
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
+});
+
+test("greets with version, identity, token and schema, and offers the subprotocol", async () => {
+  const { live, socket, state } = fixture({ token: async () => "secret" });
+  assert.equal(state().state, "idle");
+  const server = await socket();
+  assert.equal(server.url, "wss://example.test/ws");
+  assert.deepEqual(server.protocols, ["tidewire.1"]);
+  assert.equal(state().state, "connecting");
+  const { data } = await server.greet();
+  const { client, ...rest } = data ?? {};
+  assert.match(String(client), /^[0-9a-f]{32}$/);
+  assert.deepEqual(rest, { version: 1, token: "secret", schema: { "chat:{room}": "00aa", prices: "00bb" } });
+  assert.equal(state().state, "connected");
+  assert.equal(state().session, "s1");
+  live.close();
+});
+
+test("a hello without a token has none", async () => {
+  const { live, socket } = fixture();
+  const hello = await (await socket()).greet();
+  assert(!("token" in (hello.data ?? {})));
+  live.close();
+});
+
+test("entries that do not fit are named, and those that do are not", async () => {
+  const verdicts = { "chat:{room}": "incompatible", prices: "compatible", other: "unknown", same: "same" };
+  const { live, state } = await connected({}, { schema: verdicts });
+  assert.deepEqual(state().incompatible, ["chat:{room}", "other"]);
+  live.close();
+});
+
+test("waits after a loss and comes back with the same identity and a fresh token", async () => {
+  let tokens = 0;
+  const { live, socket, state } = fixture({ token: () => `t${++tokens}` });
+  const first = await socket();
+  const { data: before } = await first.greet();
+  first.drop(1006);
+  const waiting = state();
+  assert.equal(waiting.state, "waiting");
+  assert.equal(waiting.code, 1006);
+  const retryAt = waiting.retryAt ?? Number.NaN;
+  assert(retryAt >= Date.now() && retryAt <= Date.now() + 500, `within the first backoff: ${retryAt - Date.now()}`);
+  mock.timers.tick(retryAt - Date.now());
+  const second = await socket();
+  assert.equal(state().state, "connecting");
+  const { data: after } = await second.greet();
+  assert.equal(after?.client, before?.client);
+  assert.deepEqual([before?.token, after?.token], ["t1", "t2"]);
+  assert.equal(state().state, "connected");
+  live.close();
+});
+
+test("a close code that says stop is the end until the page acts, with code and reason", async () => {
+  const { live, server, sockets, state } = await connected();
+  server.drop(4204, "banned");
+  assert.deepEqual({ ...state() }, { ...state(), state: "closed", code: CloseCode.kicked, reason: "banned" });
+  await assert.rejects(live.publish("chat:a", { text: "x" }), { code: ErrorCode.not_sent });
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 0);
+  live.close();
+});
+
+test("pings are answered, and a silent server is dropped", async () => {
+  const { live, server, state } = await connected();
+  server.receive({ topic: "$ping" });
+  server.takeOne("$pong");
+  mock.timers.tick(35_000);
+  assert.equal(server.closedWith, CloseCode.dead_peer);
+  assert.equal(state().state, "waiting");
+  live.close();
+});
+
+test("every frame counts as life", async () => {
+  const { live, server, state } = await connected();
+  for (let n = 0; n < 5; n++) {
+    mock.timers.tick(30_000);
+    server.receive({ topic: "news", data: n });
+  }
+  assert.equal(state().state, "connected");
+  live.close();
+});
+
+test("nothing is heard of a socket that was given up", async () => {
+  const { live, server, socket, state } = await connected();
+  mock.timers.tick(35_000);
+  mock.timers.tick(500);
+  const next = await socket();
+  server.receive({ topic: "$ping" });
+  server.drop(4204);
+  assert.equal(state().state, "connecting");
+  await next.greet();
+  assert.equal(state().state, "connected");
+  live.close();
+});
+
+test("a token that cannot be had is reported and tried again", async () => {
+  const failure = new Error("no session");
+  let tries = 0;
+  const { live, socket, state, errors } = fixture({
+    token: () => {
+      if (++tries === 1) throw failure;
+      return "t";
+    },
+  });
+  await socket();
+  await settle();
+  assert.deepEqual(errors, [failure]);
+  assert.equal(state().state, "waiting");
+  mock.timers.tick(500);
+  const hello = await (await socket()).greet();
+  assert.equal(hello.data?.token, "t");
+  live.close();
+});
+
+test("a socket that the runtime refuses is reported and tried again", async () => {
+  const errors: unknown[] = [];
+  class Refused {
+    constructor() {
+      throw new Error("insecure");
+    }
+    send() {}
+    close() {}
+  }
+  const live = connect(
+    { name: "", entries: {} },
+    { url: "ws://example.test", WebSocket: Refused, onError: (error) => errors.push(error) },
+  );
+  await new Promise<void>((resolve) => {
+    live.connection.subscribe(() => live.connection.getSnapshot().state === "waiting" && resolve());
+  });
+  await settle();
+  assert.deepEqual(errors.map(String), ["Error: insecure"]);
+  live.close();
+});
+
+test("listeners of the state hear each change, and may be given twice", async () => {
+  const { live, socket } = fixture();
+  const states: string[] = [];
+  const listener = () => states.push(live.connection.getSnapshot().state);
+  const off = live.connection.subscribe(listener);
+  live.connection.subscribe(listener);
+  const server = await socket();
+  await server.greet();
+  off();
+  server.drop();
+  assert.deepEqual(states, ["connecting", "connecting", "connected", "connected", "waiting"]);
+  live.close();
+});
+
+test("closing ends everything at once and for good", async () => {
+  const { live, server, sockets, state } = await connected();
+  const room = live.subscribe("chat:a");
+  server.accept("e", 0);
+  const sent = live.publish("chat:a", { text: "x" });
+  live.close();
+  assert.equal(server.closedWith, CloseCode.normal);
+  assert.equal(state().state, "closed");
+  assert.equal(room.state, "closed");
+  await assert.rejects(sent, { name: "unknown" });
+  await assert.rejects(live.publish("chat:a", { text: "x" }), { name: "closed" });
+  await assert.rejects(live.subscribe("chat:a").ready, { name: "closed" });
+  assert.deepEqual(await room[Symbol.asyncIterator]().next(), { value: undefined, done: true });
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 0);
+  live.close();
+});
+
+test("closing before the core is loaded opens no socket", async () => {
+  const { live, sockets, state } = fixture();
+  const sent = live.publish("chat:a", { text: "x" });
+  const room = live.subscribe("chat:a", () => {});
+  live.close();
+  assert.equal(state().state, "closed");
+  assert.equal(room.state, "closed");
+  await assert.rejects(sent, { name: "closed" });
+  const other = fixture();
+  await other.socket();
+  assert.equal(sockets.length, 0);
+  other.live.close();
+});
+
+test("a path is idle where there is no page, and leads to its host where there is one", async () => {
+  const idle = fixture({ url: "/ws" });
+  idle.live.subscribe("chat:a", () => {});
+  await settle();
+  assert.equal(idle.state().state, "idle");
+  assert.equal(idle.sockets.length, 0);
+  idle.live.close();
+
+  const page = globalThis as { location?: { href: string } };
+  page.location = { href: "https://app.test/rooms/1#top" };
+  try {
+    const { live, socket } = fixture({ url: "/ws" });
+    assert.equal((await socket()).url, "wss://app.test/ws");
+    live.close();
+  } finally {
+    delete page.location;
+  }
+});
+
+test("a URL that is none and a runtime without WebSocket are told at once", () => {
+  assert.throws(() => fixture({ url: "wss://" }), TypeError);
+  assert.throws(() => connect({ name: "", entries: {} }, { url: "ws://example.test" }), /WebSocket/);
+});
+
+test("a page that wakes tries at once", async () => {
+  const page = globalThis as unknown as { addEventListener?: unknown; removeEventListener?: unknown };
+  const events = new EventTarget();
+  page.addEventListener = events.addEventListener.bind(events);
+  page.removeEventListener = events.removeEventListener.bind(events);
+  try {
+    const { live, socket, state } = fixture();
+    // The third try: its delay is long enough to be cut short.
+    for (let tries = 0; state().retryAt === undefined || Number(state().retryAt) - Date.now() < 1_500; tries++) {
+      assert(tries < 100, "no long delay came");
+      (await socket()).drop();
+      if (Number(state().retryAt) - Date.now() < 1_500) mock.timers.tick(Number(state().retryAt) - Date.now());
+    }
+    mock.timers.tick(1_100);
+    assert.equal(state().state, "waiting");
+    events.dispatchEvent(new Event("online"));
+    assert.equal(state().state, "connecting");
+    live.close();
+  } finally {
+    delete page.addEventListener;
+    delete page.removeEventListener;
+  }
+});
