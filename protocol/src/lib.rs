@@ -1,14 +1,14 @@
 //! Messages, schemas and deterministic cores shared by the Tidewire server and its clients.
 //!
 //! What stands on the wire is in [`frame`], [`message`], [`name`] and [`code`]; what an application declares is in
-//! [`schema`]. The cores [`client`], [`session`], [`topic`] and [`delivery`] take every decision of the protocol. They hold no
+//! [`mod@schema`]. The cores [`client`], [`session`], [`topic`] and [`delivery`] take every decision of the protocol. They hold no
 //! socket, clock, thread or random source: inputs and the time go in, outputs come out, so that what runs in production
 //! can be run on virtual time.
 //!
 //! # Features
 //! - `std`: links the standard library. Without it the crate is `no_std` with `alloc`.
 //! - `json`: messages and frames as JSON.
-//! - `schema` (default): `schema!`, structural hashes and the TypeScript export.
+//! - `schema` (default): [`schema!`](crate::schema!), structural hashes and the TypeScript export.
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 

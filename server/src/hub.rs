@@ -202,7 +202,7 @@ impl Local {
             state.epoch = Some(place.epoch);
             Ok(())
         };
-        self.attached.get_or_try_init(attach).await.map(|()| ())
+        self.attached.get_or_try_init(attach).await.copied()
     }
 }
 

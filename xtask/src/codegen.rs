@@ -1,4 +1,5 @@
-//! Files that are written from Rust and committed: the chat example's schema and the table of codes.
+//! Files that are written from Rust and committed: the chat example's schema, and the tables of codes in TypeScript and in
+//! docs/wire.md.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +23,9 @@ struct Output {
 /// Writes every generated file; with `check` nothing is written and a stale one is a failure.
 pub(crate) fn run(project: &Project, check: bool) -> Result {
     let mut stale = Vec::new();
-    for output in outputs()? {
+    let mut outputs = outputs()?;
+    outputs.push(wire(project)?);
+    for output in outputs {
         let path = project.root.join(output.path);
         let current = fs::read_to_string(&path).unwrap_or_default();
         if current == output.contents {
@@ -50,6 +53,30 @@ fn outputs() -> Result<Vec<Output>> {
         Output { path: "examples/chat/web/src/chat.schema.ts", contents: chat },
         Output { path: "npm/src/codes.ts", contents: codes() },
     ])
+}
+
+/// The norm with its tables of codes as they are; the rest of it is written by hand.
+fn wire(project: &Project) -> Result<Output> {
+    let path = "docs/wire.md";
+    let mend = "restore it";
+    let mut text = fs::read_to_string(project.root.join(path)).or_mend(path, mend)?;
+    let errors = ErrorCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
+    let closes = CloseCode::ALL.iter().map(|(code, name, meaning)| (code.0, *name, *meaning));
+    for (part, rows) in [("errors", rows(errors)), ("closes", rows(closes))] {
+        let begin = format!("<!-- codes:{part} -->\n");
+        let found = text.split_once(&begin).and_then(|(before, rest)| {
+            let (_, after) = rest.split_once("<!-- codes:end -->")?;
+            Some(format!("{before}{begin}{rows}<!-- codes:end -->{after}"))
+        });
+        text = found.or_mend(format!("{path} has no table of {part}"), mend)?;
+    }
+    Ok(Output { path, contents: text })
+}
+
+/// The rows of a table in Markdown.
+fn rows<'a>(codes: impl Iterator<Item = (u16, &'a str, &'a str)>) -> String {
+    let rows = codes.map(|(code, name, meaning)| format!("| {code} | `{name}` | {meaning} |\n"));
+    "| code | name | meaning |\n|---|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 fn write(path: &Path, contents: &str) -> Result {

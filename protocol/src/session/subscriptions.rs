@@ -1,6 +1,7 @@
 //! A session's table of subscriptions: which topics, who owns each, and how many there may be.
 
 use alloc::{collections::BTreeMap, vec::Vec};
+use core::fmt;
 
 use crate::{code::ErrorCode, name::Topic};
 
@@ -14,16 +15,25 @@ pub enum Owner {
 }
 
 /// Why a subscription was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The session has as many as it may.
-    #[error("the session has as many subscriptions as it may")]
     Limit,
     /// The session is closed.
-    #[error("the session is closed")]
     Closed,
 }
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Limit => "the session has as many subscriptions as it may",
+            Self::Closed => "the session is closed",
+        })
+    }
+}
+
+impl core::error::Error for SubscribeError {}
 
 impl SubscribeError {
     /// The code on the wire.
