@@ -9,7 +9,14 @@ use std::{
 use http::{StatusCode, request::Parts};
 use tidewire_protocol::code::{CloseCode, ErrorCode};
 
-use crate::{error::Refusal, identity::Identity, live::Live, request::Request, ws::handshake};
+use crate::{
+    error::Refusal,
+    identity::Identity,
+    live::Live,
+    metrics::{Hook, Hooked},
+    request::Request,
+    ws::handshake,
+};
 
 /// A client that is let in.
 pub(crate) struct Admitted<V> {
@@ -30,6 +37,15 @@ pub(crate) enum Denied {
 }
 
 impl Denied {
+    /// The cause, as a label.
+    const fn cause(&self) -> &'static str {
+        match self {
+            Self::Origin(_) => "origin",
+            Self::Auth(_) => "auth",
+            Self::Http(..) => "room",
+        }
+    }
+
     /// The code with which a client is told that would not see a status.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         match self {
@@ -62,6 +78,18 @@ pub(crate) async fn admit<V: Send + Sync + 'static>(
     live: &Live<V>,
     parts: &Parts,
 ) -> Result<Admitted<V>, Denied> {
+    let result = judge(live, parts).await;
+    if let Err(denied) = &result {
+        live.counters().refused(denied.cause());
+        tracing::debug!(cause = denied.cause(), "an upgrade was refused");
+    }
+    result
+}
+
+async fn judge<V: Send + Sync + 'static>(
+    live: &Live<V>,
+    parts: &Parts,
+) -> Result<Admitted<V>, Denied> {
     let shared = live.shared();
     let options = &shared.options;
     if shared.is_stopping() {
@@ -81,7 +109,12 @@ pub(crate) async fn admit<V: Send + Sync + 'static>(
     let place = shared.places.take(address, options.sessions, options.sessions_per_address)?;
     let identity = match &shared.hooks.on_auth {
         None => shared.hooks.anonymous.as_ref().map(|value| Identity::new(value())),
-        Some(on_auth) => match tokio::time::timeout(options.hook_timeout, on_auth(request)).await {
+        Some(on_auth) => match tokio::time::timeout(
+            options.hook_timeout,
+            on_auth(request).timed(&shared.counters, Hook::Auth),
+        )
+        .await
+        {
             Ok(Ok(identity)) => Some(identity),
             Ok(Err(refusal)) => return Err(Denied::Auth(refusal)),
             Err(_) => {

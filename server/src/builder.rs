@@ -21,6 +21,7 @@ use crate::{
     hub::Hub,
     identity::Identity,
     live::{Live, Shared},
+    metrics::Counters,
     options::Options,
     request::Request,
     session::{Session, Sessions},
@@ -368,12 +369,14 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             );
             self.hooks.anonymous = Some(Box::new(|| unit::<V>().expect("checked above: V is ()")));
         }
+        let counters = Arc::<Counters>::default();
         let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
         Live::new(Shared {
             options: self.options,
             hooks: self.hooks,
             rules: self.rules,
-            hub: Hub::new(broker),
+            hub: Hub::new(broker, Arc::clone(&counters)),
+            counters,
             sessions: Sessions::default(),
             places: Places::default(),
             clock: Clock::start(),

@@ -27,6 +27,7 @@ use tidewire_protocol::{
 
 use crate::{
     broker::{Broker, BrokerError, Place, Record, Sink},
+    metrics::Counters,
     outbox::Outbox,
     ws::encode,
 };
@@ -38,6 +39,7 @@ const PAGE_EVENTS: usize = 64;
 
 pub(crate) struct Hub {
     broker: Arc<dyn Broker>,
+    counters: Arc<Counters>,
     shards: Vec<Mutex<HashMap<Topic, Interest>>>,
     hasher: RandomState,
 }
@@ -50,6 +52,7 @@ struct Interest {
 
 struct Local {
     topic: Topic,
+    counters: Arc<Counters>,
     attached: tokio::sync::OnceCell<()>,
     state: Mutex<State>,
 }
@@ -100,9 +103,9 @@ pub(crate) enum CaughtUp {
 }
 
 impl Hub {
-    pub(crate) fn new(broker: Arc<dyn Broker>) -> Arc<Self> {
+    pub(crate) fn new(broker: Arc<dyn Broker>, counters: Arc<Counters>) -> Arc<Self> {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { broker, shards, hasher: RandomState::new() })
+        Arc::new(Self { broker, counters, shards, hasher: RandomState::new() })
     }
 
     pub(crate) fn broker(&self) -> &Arc<dyn Broker> {
@@ -119,6 +122,7 @@ impl Hub {
         let interest = shard.entry(topic.clone()).or_insert_with(|| Interest {
             local: Arc::new(Local {
                 topic: topic.clone(),
+                counters: Arc::clone(&self.counters),
                 attached: tokio::sync::OnceCell::new(),
                 state: Mutex::default(),
             }),
@@ -182,6 +186,18 @@ impl Hub {
         self.find(topic).map_or_else(Vec::new, of)
     }
 
+    /// How many topics have subscribers here, and how many subscribers these have together.
+    pub(crate) fn totals(&self) -> (usize, usize) {
+        let shards =
+            self.shards.iter().map(|shard| shard.lock().expect("no panic while a shard is locked"));
+        shards.fold((0, 0), |(topics, uses), shard| {
+            (
+                topics + shard.len(),
+                uses + shard.values().map(|interest| interest.uses).sum::<usize>(),
+            )
+        })
+    }
+
     fn find(&self, topic: &Topic) -> Option<Arc<Local>> {
         self.shard(topic).get(topic).map(|interest| Arc::clone(&interest.local))
     }
@@ -211,13 +227,16 @@ impl Sink for Local {
         let frames = Frames::new(&self.topic, record);
         let mut state = self.lock();
         state.position = record.offset;
+        let (mut sent, mut bytes) = (0, 0);
         for (_, subscriber) in &mut state.subscribers {
-            subscriber.outbox.deliver(
-                &mut subscriber.delivery,
-                record.offset,
-                frames.frame(subscriber.is_full),
-            );
+            let frame = frames.frame(subscriber.is_full);
+            if subscriber.outbox.deliver(&mut subscriber.delivery, record.offset, frame) {
+                sent += 1;
+                bytes += frame.len();
+            }
         }
+        // Once for all: a counter that all cores share costs more than the rest of a delivery.
+        self.counters.sent(sent, bytes);
     }
 }
 

@@ -17,6 +17,7 @@ mod hub;
 mod identity;
 mod io;
 mod live;
+mod metrics;
 mod options;
 mod outbox;
 mod random;
@@ -36,6 +37,7 @@ pub use error::{
 pub use hooks::Context;
 pub use identity::Identity;
 pub use live::Live;
+pub use metrics::{HookMetrics, Metrics};
 pub use request::Request;
 pub use session::Session;
 pub use tidewire_protocol::{

@@ -20,6 +20,7 @@ use crate::{
     error::{PublishError, SendError},
     hooks::Hooks,
     hub::Hub,
+    metrics::{Counters, Metrics},
     options::Options,
     session::{Session, Sessions},
     topics::{DEFAULT_RETENTION, Rule, TopicHandle},
@@ -51,6 +52,7 @@ pub(crate) struct Shared<V> {
     pub(crate) rules: Vec<Rule<V>>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) sessions: Sessions<V>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
     pub(crate) clock: Clock,
     pub(crate) stopping: AtomicBool,
@@ -94,10 +96,8 @@ impl<V: Send + Sync + 'static> Live<V> {
     ) -> Result<Position, PublishError> {
         let topic = Topic::parse(topic).map_err(|_| PublishError::InvalidTopic)?;
         let data = serde_json::value::to_raw_value(data).map_err(|_| PublishError::InvalidData)?;
-        let keep = self
-            .rule_of(&topic)
-            .map_or(Keep { retention: DEFAULT_RETENTION }, |(rule, _)| rule.keep);
-        self.append(&topic, data.into(), keep).await
+        let rule = self.rule_of(&topic).map(|(rule, _)| rule);
+        self.append(&topic, data.into(), rule).await
     }
 
     /// Subscribes a session to a topic. See [`Session::subscribe`].
@@ -179,16 +179,21 @@ impl<V: Send + Sync + 'static> Live<V> {
         &self,
         topic: &Topic,
         data: Arc<RawValue>,
-        keep: Keep,
+        rule: Option<&Rule<V>>,
     ) -> Result<Position, PublishError> {
+        let keep = rule.map_or(Keep { retention: DEFAULT_RETENTION }, |rule| rule.keep);
         let place = self.shared.hub.broker().publish(topic, data, keep).await;
         let place = place.map_err(|error| PublishError::Unavailable(error.to_string()))?;
+        match rule {
+            Some(rule) => rule.published.add(1),
+            None => self.shared.counters.published_untyped(),
+        }
         Ok(Position { epoch: place.epoch.as_str().into(), offset: place.offset })
     }
 
-    pub(crate) fn keep_of(&self, pattern: &str) -> Keep {
-        let rule = self.shared.rules.iter().find(|rule| rule.pattern.as_str() == pattern);
-        rule.map_or(Keep { retention: DEFAULT_RETENTION }, |rule| rule.keep)
+    /// The rule of a schema entry.
+    pub(crate) fn rule(&self, entry: &str) -> Option<&Rule<V>> {
+        self.shared.rules.iter().find(|rule| rule.pattern.as_str() == entry)
     }
 
     /// The rule whose pattern matches a name, and the parameters.
@@ -197,6 +202,39 @@ impl<V: Send + Sync + 'static> Live<V> {
         topic: &'a str,
     ) -> Option<(&'a Rule<V>, tidewire_protocol::name::Params<'a>)> {
         self.shared.rules.iter().find_map(|rule| Some((rule, rule.pattern.matches(topic)?)))
+    }
+
+    /// The server's numbers now. Reading them looks at every session.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        self.shared.counters.read(&mut metrics);
+        let entries = self
+            .shared
+            .rules
+            .iter()
+            .map(|rule| (rule.pattern.as_str().to_owned(), rule.published.total()));
+        metrics.published_total.splice(0..0, entries);
+        let (topics, subscriptions) = self.hub().totals();
+        (metrics.topics, metrics.subscriptions) = (topics as u64, subscriptions as u64);
+        for session in self.sessions() {
+            let (messages, bytes) = session.outbox().queued();
+            metrics.sessions += 1;
+            metrics.queued_messages += messages as u64;
+            metrics.queued_bytes += bytes as u64;
+            metrics.fullest_queue_messages = metrics.fullest_queue_messages.max(messages as u64);
+        }
+        metrics
+    }
+
+    /// The server's numbers now as Prometheus text: serve it as `text/plain; version=0.0.4`.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.metrics().to_text()
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.shared.counters
     }
 
     pub(crate) fn user_of(&self, value: &V) -> Option<String> {

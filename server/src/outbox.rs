@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
 };
 
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tidewire_protocol::delivery::{Delivery, Queue, QueueLimits, Verdict};
 
-use crate::{close::CloseReason, error::SendError, io::Io, ws::encode};
+use crate::{close::CloseReason, error::SendError, io::Io, metrics::Counters, ws::encode};
 
 /// Frames written by one call.
 const MOST_SLICES: usize = 64;
@@ -25,6 +25,7 @@ const MOST_SLICES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Outbox {
     io: Io,
+    counters: Arc<Counters>,
     /// The connection's task.
     task: AtomicWaker,
     state: Mutex<State>,
@@ -59,7 +60,7 @@ pub(crate) enum Flushed {
 }
 
 impl Outbox {
-    pub(crate) fn new(io: Io, limits: QueueLimits) -> Self {
+    pub(crate) fn new(io: Io, limits: QueueLimits, counters: Arc<Counters>) -> Self {
         let state = State {
             frames: VecDeque::new(),
             written: 0,
@@ -67,11 +68,15 @@ impl Outbox {
             closed: None,
             failed: None,
         };
-        Self { io, task: AtomicWaker::new(), state: Mutex::new(state) }
+        Self { io, counters, task: AtomicWaker::new(), state: Mutex::new(state) }
     }
 
     pub(crate) fn io(&self) -> &Io {
         &self.io
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The connection's task is to be woken by this context's waker.
@@ -97,6 +102,7 @@ impl Outbox {
         if !state.queue.push(frame.len()) {
             return Err(SendError::QueueFull);
         }
+        self.counters.sent(1, frame.len());
         self.write(&mut state, Frame { bytes: frame, counted: true });
         Ok(())
     }
@@ -112,20 +118,27 @@ impl Outbox {
     pub(crate) fn send_uncounted(&self, frame: Bytes) {
         let mut state = self.lock();
         if state.closed.is_none() {
+            self.counters.sent(1, frame.len());
             self.write(&mut state, Frame { bytes: frame, counted: false });
         }
     }
 
-    /// Gives an event to a subscription and does what the verdict says.
-    pub(crate) fn deliver(&self, delivery: &mut Delivery, offset: u64, frame: &Bytes) {
+    /// Gives an event to a subscription and does what the verdict says. Returns whether it was sent; the caller counts it.
+    pub(crate) fn deliver(&self, delivery: &mut Delivery, offset: u64, frame: &Bytes) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
-            return;
+            return false;
         }
         match delivery.handle_event(offset, frame.len(), &mut state.queue) {
-            Verdict::Send => self.write(&mut state, Frame { bytes: frame.clone(), counted: true }),
-            Verdict::Close => self.close_locked(&mut state, CloseReason::SlowConsumer),
-            _ => {}
+            Verdict::Send => {
+                self.write(&mut state, Frame { bytes: frame.clone(), counted: true });
+                true
+            }
+            Verdict::Close => {
+                self.close_locked(&mut state, CloseReason::SlowConsumer);
+                false
+            }
+            _ => false,
         }
     }
 
@@ -169,6 +182,12 @@ impl Outbox {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed.is_some()
+    }
+
+    /// Messages and bytes that wait and count.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.queue.messages(), state.queue.bytes())
     }
 
     /// Whether nothing waits: the socket has taken all.

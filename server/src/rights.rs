@@ -4,6 +4,7 @@ use tidewire_protocol::{code::ErrorCode, name::Topic};
 
 use crate::{
     error::{Access, Refusal},
+    metrics::{Hook, Hooked},
     session::Session,
 };
 
@@ -18,7 +19,9 @@ pub(crate) async fn access<V: Send + Sync + 'static>(
     let live = session.live();
     let Some((rule, params)) = live.rule_of(topic) else {
         return match &live.shared().hooks.on_subscribe {
-            Some(hook) => Ok(hook(session.clone(), topic.clone()).await),
+            Some(hook) => Ok(hook(session.clone(), topic.clone())
+                .timed(live.counters(), Hook::Subscribe)
+                .await),
             None => Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC)),
         };
     };
@@ -27,7 +30,7 @@ pub(crate) async fn access<V: Send + Sync + 'static>(
     };
     let access = hook(session.clone(), &params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
     drop(params);
-    Ok(access.await)
+    Ok(access.timed(live.counters(), Hook::Subscribe).await)
 }
 
 /// Asks again for each of `topics` that the client subscribed to, and ends what is no longer allowed.

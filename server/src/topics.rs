@@ -17,6 +17,7 @@ use crate::{
     error::{Access, PublishError, Refusal},
     hooks::{BoxFuture, Context},
     live::Live,
+    metrics::Count,
     session::Session,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Rule<V> {
     pub(crate) pattern: &'static Pattern,
     pub(crate) hash: String,
     pub(crate) keep: Keep,
+    pub(crate) published: Count,
     pub(crate) is_public: bool,
     pub(crate) on_subscribe: Option<SubscribeHook<V>>,
     pub(crate) on_publish: Option<PublishHook<V>>,
@@ -65,6 +67,7 @@ where
             pattern: T::pattern(),
             hash: T::hash().to_string(),
             keep: Keep { retention: DEFAULT_RETENTION },
+            published: Count::default(),
             is_public: false,
             on_subscribe: None,
             on_publish: None,
@@ -160,8 +163,7 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
     /// A publish that is dropped may have been appended.
     pub async fn publish(&self, event: &T::Event) -> Result<Position, PublishError> {
         let data = serde_json::value::to_raw_value(event).map_err(|_| PublishError::InvalidData)?;
-        let keep = self.live.keep_of(T::PATTERN);
-        self.live.append(&self.name()?, data.into(), keep).await
+        self.live.append(&self.name()?, data.into(), self.live.rule(T::PATTERN)).await
     }
 
     /// How many sessions of this process are subscribed to the topic.

@@ -12,6 +12,7 @@ use super::{Connection, input::with_scratch};
 use crate::{
     clock::millis,
     close::CloseReason,
+    metrics::{Hook, Hooked},
     outbox::{Flushed, Outbox},
 };
 
@@ -41,6 +42,8 @@ enum OnClose {
 impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn begin_ending(&mut self, reason: &CloseReason) {
         if let Some(session) = &self.session {
+            self.live.counters().session_ended(reason.code());
+            tracing::debug!(session = session.id(), ?reason, "a session ended");
             session.end_subscriptions();
             self.live.shared().sessions.remove(session);
         }
@@ -106,7 +109,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             let live = self.live.clone();
             self.run_hook(async move {
                 if let Some(on_close) = &live.shared().hooks.on_close {
-                    on_close(session, reason).await;
+                    on_close(session, reason).timed(live.counters(), Hook::Close).await;
                 }
             });
         }

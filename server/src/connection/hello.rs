@@ -19,8 +19,14 @@ use tidewire_protocol::{
 
 use super::{Connection, Panic};
 use crate::{
-    clock::millis, close::CloseReason, error::Refusal, hooks::BoxFuture, identity::Identity,
-    session::Session, ws::encode,
+    clock::millis,
+    close::CloseReason,
+    error::Refusal,
+    hooks::BoxFuture,
+    identity::Identity,
+    metrics::{Hook, Hooked},
+    session::Session,
+    ws::encode,
 };
 
 /// How often an id generator is asked for an id that no session has.
@@ -48,7 +54,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let (live, token) = (self.live.clone(), hello.token.take());
         let verdict = async move {
             match &live.shared().hooks.on_token {
-                Some(on_token) => on_token(token).await,
+                Some(on_token) => on_token(token).timed(live.counters(), Hook::Token).await,
                 None => Err(Refusal::unauthorized()),
             }
         };
@@ -99,12 +105,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
         });
         match session {
             Err(entered) => {
+                self.live.counters().session_began();
+                tracing::debug!(session = entered.id(), "a session began");
                 if self.live.shared().hooks.on_connect.is_some() {
                     let session = entered.clone();
                     self.run_hook(async move {
                         let live = session.live().clone();
                         if let Some(on_connect) = &live.shared().hooks.on_connect {
-                            on_connect(session).await;
+                            on_connect(session).timed(live.counters(), Hook::Connect).await;
                         }
                     });
                 }

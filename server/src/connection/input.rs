@@ -87,6 +87,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Event::Binary(payload) | Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Close(_) => 0,
         };
+        self.live.counters().received(bytes);
         match self.core.handle_received(bytes, self.now()) {
             Pace::Fine => {}
             _ if matches!(event, Event::Close(_)) => {}

@@ -38,7 +38,6 @@ use crate::{
     identity::Identity,
     io::Io,
     live::Live,
-    options::Options,
     outbox::{Flushed, Outbox},
     session::Session,
     ws::{Decoder, encode},
@@ -93,9 +92,9 @@ pub(crate) async fn run<V: Send + Sync + 'static>(
 }
 
 /// Tells a client that was not let in why: a close frame, and a second to read it.
-pub(crate) async fn refuse(options: &Options, io: Io, code: CloseCode) {
+pub(crate) async fn refuse<V: Send + Sync + 'static>(live: &Live<V>, io: Io, code: CloseCode) {
     const READ_FOR: Duration = Duration::from_secs(1);
-    let outbox = Outbox::new(io, options.queue);
+    let outbox = Outbox::new(io, live.options().queue, Arc::clone(live.counters()));
     outbox.close(CloseReason::Refused(code));
     let end = std::future::poll_fn(|cx| match outbox.poll_flush(cx) {
         Ok(Flushed::All) => outbox.io().poll_shutdown(cx).map(|_| ()),
@@ -110,7 +109,7 @@ pub(crate) async fn refuse(options: &Options, io: Io, code: CloseCode) {
 impl<V: Send + Sync + 'static> Connection<V> {
     fn new(live: Live<V>, io: Io, admitted: Admitted<V>, early: Vec<u8>) -> Self {
         let shared = live.shared();
-        let outbox = Arc::new(Outbox::new(io, shared.options.queue));
+        let outbox = Arc::new(Outbox::new(io, shared.options.queue, Arc::clone(live.counters())));
         let config = shared.options.session(shared.hooks.on_token.is_some());
         let mut connection = Self {
             core: session::Session::new(config, shared.clock.now()),

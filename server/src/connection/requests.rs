@@ -23,6 +23,7 @@ use crate::{
     error::{Access, Refusal},
     identity::Identity,
     live::Live,
+    metrics::{Hook, Hooked},
     outbox::Outbox,
     rights,
     session::Session,
@@ -77,6 +78,7 @@ pub(super) fn refuse(
     }
     let text =
         if is_full { server::write_error(id, &error) } else { server::write_plain_error(&error) };
+    outbox.counters().error_sent(refusal.code());
     outbox.answer(encode::text(&text));
 }
 
@@ -145,14 +147,15 @@ impl<V: Send + Sync + 'static> Request<V> {
         let Some(on_token) = &self.live().shared().hooks.on_token else {
             return Err(Refusal::forbidden().message("tokens have no meaning here"));
         };
-        let Identity { value, expires_in } = match on_token(Some(token)).await {
-            Ok(identity) => identity,
-            Err(refusal) => {
-                refuse(self.session.outbox(), true, self.id, "$token", &refusal);
-                self.session.outbox().close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
-                return Ok(());
-            }
-        };
+        let Identity { value, expires_in } =
+            match on_token(Some(token)).timed(self.live().counters(), Hook::Token).await {
+                Ok(identity) => identity,
+                Err(refusal) => {
+                    refuse(self.session.outbox(), true, self.id, "$token", &refusal);
+                    self.session.outbox().close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
+                    return Ok(());
+                }
+            };
         if !self.session.replace_value(value) {
             self.session.outbox().close(CloseReason::Refused(CloseCode::USER_CHANGED));
             return Ok(());
@@ -186,10 +189,9 @@ impl<V: Send + Sync + 'static> Request<V> {
             return Err(Refusal::forbidden().message("clients do not publish to this topic"));
         };
         let event = hook(self.session.clone(), &params, &frame.data)?;
-        let keep = rule.keep;
         drop(params);
-        let data = event.await?;
-        let position = live.append(&topic, data, keep).await;
+        let data = event.timed(live.counters(), Hook::Publish).await?;
+        let position = live.append(&topic, data, Some(rule)).await;
         let position =
             position.map_err(|error| Refusal::new(error.code()).message(error.to_string()))?;
         if let Some(id) = self.id {
@@ -202,7 +204,8 @@ impl<V: Send + Sync + 'static> Request<V> {
         let Some(hook) = &self.live().shared().hooks.on_message else {
             return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC));
         };
-        hook(self.session.clone(), Message { topic: frame.topic, data: frame.data }).await;
+        let message = Message { topic: frame.topic, data: frame.data };
+        hook(self.session.clone(), message).timed(self.live().counters(), Hook::Message).await;
         if let Some(id) = self.id {
             self.session.answer(&server::write_reply(id, &()));
         }

@@ -73,7 +73,7 @@ async fn start<V: Send + Sync + 'static>(
     let (io, early) = unwrap(upgraded);
     match admission {
         Ok(admitted) => connection::run(live, io, admitted, early).await,
-        Err(code) => connection::refuse(live.options(), io, code).await,
+        Err(code) => connection::refuse(&live, io, code).await,
     }
 }
 

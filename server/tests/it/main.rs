@@ -4,6 +4,7 @@ mod full;
 mod hooks;
 mod input;
 mod limits;
+mod metrics;
 mod plain;
 mod rights;
 mod support;
