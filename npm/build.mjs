@@ -2,47 +2,66 @@
 // Prints nothing when all is well: `npm pack` runs this, and what it prints is the tarball's name.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { inlineWasm } from "./inline-wasm.mjs";
 
 const root = import.meta.dirname;
+const dist = join(root, "dist");
+const entries = ["index", "react"];
+
 const fail = (text) => {
   console.error(`tidewire: ${text}`);
   process.exit(1);
 };
 
-if (!existsSync(join(root, "wasm/core.wasm"))) fail("npm/wasm is missing: run `cargo xtask wasm`");
-
-rmSync(join(root, "dist"), { recursive: true, force: true });
-
-const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
-execFileSync(process.execPath, [join(typescript, "bin/tsc"), "-p", join(root, "tsconfig.build.json")], {
-  stdio: ["ignore", process.stderr, process.stderr],
-});
-
-await build({
-  absWorkingDir: root,
-  entryPoints: ["src/index.ts", "src/react.ts"],
-  outdir: "dist",
-  bundle: true,
-  format: "esm",
-  // The oldest of each that is supported.
-  target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
-  plugins: [inlineWasm],
-  external: ["react"],
-  sourcemap: true,
-  charset: "utf8",
-  legalComments: "none",
-  logLevel: "warning",
-});
-
-// What would need configuration in some bundler or runtime.
-for (const file of ["index.js", "react.js"]) {
-  const text = readFileSync(join(root, "dist", file), "utf8");
-  for (const word of ["import.meta", "node:"]) {
-    if (text.includes(word)) fail(`dist/${file} contains \`${word}\`, which not every bundler and runtime takes`);
+/** Writes the declarations of what an entry exports; those of the insides would only tempt. */
+function declare() {
+  const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
+  const options = { stdio: ["ignore", process.stderr, process.stderr] };
+  execFileSync(process.execPath, [join(typescript, "bin/tsc"), "-p", join(root, "tsconfig.build.json")], options);
+  const reached = new Set();
+  const reach = (name) => {
+    if (reached.has(name)) return;
+    reached.add(name);
+    const text = readFileSync(join(dist, `${name}.d.ts`), "utf8");
+    for (const [, other] of text.matchAll(/"\.\/([\w-]+)\.js"/g)) reach(other);
+  };
+  for (const entry of entries) reach(entry);
+  for (const file of readdirSync(dist)) {
+    if (file.endsWith(".d.ts") && !reached.has(file.slice(0, -".d.ts".length))) rmSync(join(dist, file));
   }
 }
+
+async function bundle() {
+  await build({
+    absWorkingDir: root,
+    entryPoints: entries.map((entry) => `src/${entry}.ts`),
+    outdir: "dist",
+    bundle: true,
+    format: "esm",
+    // The oldest of each that is supported.
+    target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
+    plugins: [inlineWasm],
+    external: ["react"],
+    sourcemap: true,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  // What would need configuration in some bundler or runtime.
+  for (const entry of entries) {
+    const text = readFileSync(join(dist, `${entry}.js`), "utf8");
+    for (const word of ["import.meta", "node:"]) {
+      if (text.includes(word)) fail(`dist/${entry}.js contains \`${word}\`, which not every bundler and runtime takes`);
+    }
+  }
+}
+
+if (!existsSync(join(root, "wasm/core.wasm"))) fail("npm/wasm is missing: run `cargo xtask wasm`");
+rmSync(dist, { recursive: true, force: true });
+declare();
+await bundle();
+for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", license), join(dist, license));

@@ -39,3 +39,17 @@ export const initialState: ConnectionState = {
   incompatible: [],
   error: undefined,
 };
+
+/** The state by the core's number; it tells closed by the page from stopped by the server. */
+export function stateOf(number: number): ConnectionState["state"] {
+  const states = ["idle", "connecting", "connected", "waiting", "closed", "closed"] as const;
+  return states[number] ?? "closed";
+}
+
+/** What the data of a hello's answer says of the connection. */
+export function greeting(data: unknown): Pick<ConnectionState, "session" | "incompatible"> {
+  const { session, schema } = data as { session?: string; schema?: Record<string, string> };
+  const taken = ["same", "compatible"];
+  const refused = Object.entries(schema ?? {}).filter(([, verdict]) => !taken.includes(verdict));
+  return { session, incompatible: refused.map(([entry]) => entry) };
+}

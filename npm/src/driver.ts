@@ -2,8 +2,9 @@
 //
 // Invariant: no code of the page runs within a call of the core or while its outputs are carried out.
 
+import { Alarm } from "./alarm.js";
 import { ErrorCode } from "./codes.js";
-import { type ConnectionState, initialState } from "./connection-state.js";
+import { type ConnectionState, greeting, initialState, stateOf } from "./connection-state.js";
 import { type Core, Flag, newCore, Op } from "./core.js";
 import { type ErrorSink, TidewireError } from "./errors.js";
 import { helloFrame, pongFrame, subscribeFrame, unsubscribeFrame } from "./frames.js";
@@ -27,9 +28,6 @@ export interface DriverOptions {
   readonly entries: Readonly<Record<string, string>>;
 }
 
-/** Browsers take a longer delay for none at all. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** One client: its core, and all that hangs on it. */
 export class Driver implements Home {
   readonly connection = new Cell<ConnectionState>(initialState);
@@ -42,6 +40,7 @@ export class Driver implements Home {
   readonly #requests = new Requests();
   readonly #notices: Notices;
   readonly #tuple = emptyTuple();
+  readonly #alarm = new Alarm(() => this.#turn((core, now) => core.elapsed(now)));
   #core: Core | undefined;
   #link: Link | undefined;
   #unwatch = () => {};
@@ -53,8 +52,6 @@ export class Driver implements Home {
   #frame: RawFrame | undefined;
   /** The text that came with the last close. */
   #reason = "";
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerAt = Infinity;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -181,18 +178,7 @@ export class Driver implements Home {
 
   #carryOut(core: Core): void {
     for (let op = core.poll(); op !== Op.None; op = core.poll()) this.#output(op, core);
-    const at = core.timeout();
-    // A timer that fires too early is harmless.
-    if (at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAt = Infinity;
-        this.#turn((core, now) => core.elapsed(now));
-      },
-      Math.min(Math.max(at - Date.now(), 0), LONGEST_TIMER_MS),
-    );
+    this.#alarm.set(core.timeout());
   }
 
   /** Carries out one output of the core. */
@@ -228,11 +214,8 @@ export class Driver implements Home {
         for (const member of this.topics.members(a)) member.attach(position, recovered[b]);
         return;
       }
-      case Op.Refused: {
-        const error = this.#refusal(b);
-        for (const member of this.topics.members(a)) c > 0 ? member.detach(error) : member.end(error);
-        return;
-      }
+      case Op.Refused:
+        return this.#refused(this.topics.members(a), this.#refusal(b), c > 0);
       case Op.Gap: {
         const cause = causes[core.arg(3) - 1] ?? "lost";
         for (const member of this.topics.members(a)) member.gap({ after: b, to: c, cause });
@@ -247,23 +230,28 @@ export class Driver implements Home {
     }
   }
 
+  #refused(members: readonly Member[], error: TidewireError, isAskedAgain: boolean): void {
+    for (const member of members) {
+      if (isAskedAgain) member.detach(error);
+      else member.end(error);
+    }
+    if (!isAskedAgain && !members.some((member) => member.watched)) this.onError(error);
+  }
+
   #send(text: string): void {
     this.#link?.send(text);
   }
 
   #state(number: number, code: number, retryAt: number): void {
-    const state = states[number] ?? "closed";
-    const data = (this.#frame?.data ?? {}) as RawFrame;
-    const greeted = state === "connected";
-    const ended = code > 0;
+    const state = stateOf(number);
     this.#set({
       state,
-      retryAt: state === "waiting" ? retryAt : undefined,
-      ...(ended && { code, reason: this.#reason }),
-      ...(greeted && { session: data.session as string, incompatible: refusedEntries(data.schema) }),
+      retryAt: retryAt || undefined,
+      ...(code > 0 && { code, reason: this.#reason }),
+      ...(state === "connected" && greeting(this.#frame?.data)),
     });
-    if (ended) this.#reason = "";
-    if (!greeted) for (const member of this.topics.all()) member.detach();
+    this.#reason = "";
+    if (state !== "connected") for (const member of this.topics.all()) member.detach();
   }
 
   #set(change: Partial<ConnectionState>): void {
@@ -286,6 +274,8 @@ export class Driver implements Home {
     const error =
       cause instanceof TidewireError ? cause : new TidewireError(ErrorCode.internal, "the client failed", { cause });
     this.onError(error);
+    // Not freed: what failed may be the core itself.
+    this.#core = undefined;
     this.#finish(error, error);
   }
 
@@ -293,7 +283,7 @@ export class Driver implements Home {
   #finish(end: TidewireError, error: TidewireError | undefined): void {
     if (this.#end) return;
     this.#end = end;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#unwatch();
     this.#link?.shut(NORMAL);
     for (const call of this.#early.splice(0)) call.fail(end);
@@ -306,20 +296,11 @@ export class Driver implements Home {
   }
 }
 
-/** By the core's number; it says "stopped" where a server said not to come back. */
-const states: readonly ConnectionState["state"][] = ["idle", "connecting", "connected", "waiting", "closed", "closed"];
-
 /** By the core's number: fresh, recovered, lost. */
 const recovered = [undefined, true, false];
 
 /** By the core's number, from 1. */
 const causes: readonly Gap["cause"][] = ["dropped", "conflated", "lost", "new_epoch"];
-
-/** The entries of a hello's answer that are not taken. */
-function refusedEntries(verdicts: unknown): readonly string[] {
-  const taken = ["same", "compatible"];
-  return Object.entries(verdicts ?? {}).flatMap(([entry, verdict]) => (taken.includes(verdict) ? [] : [entry]));
-}
 
 /** 128 random bits as 32 hex digits. */
 function randomHex(): string {

@@ -36,6 +36,8 @@ export class Member implements EventStream<unknown, unknown> {
   readonly topic: string;
   /** The core's number of the topic; 0 before it has one. */
   number = 0;
+  /** Whether the page would hear of a refusal. */
+  watched = false;
   readonly #home: Home;
   readonly #onGap: SubscribeOptions["onGap"];
   readonly #handler: EventHandler<unknown>;
@@ -54,6 +56,7 @@ export class Member implements EventStream<unknown, unknown> {
     }
     const buffer = options.buffer ?? 256;
     const stream = new Queue(buffer, () => this.close());
+    this.watched = true;
     this.#stream = stream;
     this.#handler = (event, { offset }) => {
       if (stream.push(event)) return;
@@ -63,6 +66,7 @@ export class Member implements EventStream<unknown, unknown> {
   }
 
   get status(): Store<SubscriptionStatus> {
+    this.watched = true;
     return this.#status;
   }
 
@@ -71,6 +75,7 @@ export class Member implements EventStream<unknown, unknown> {
   }
 
   get ready(): Promise<Position> {
+    this.watched = true;
     this.#ready ??= new Promise((resolve, reject) => {
       const { state, position, error } = this.#status.getSnapshot();
       if (state === "closed") reject(error ?? new TidewireError(ErrorCode.closed));
@@ -129,12 +134,11 @@ export class Member implements EventStream<unknown, unknown> {
   /** It is over. */
   end(error: TidewireError | undefined): void {
     if (this.state === "closed") return;
-    const heard = this.#settle || this.#ready || this.#stream || !error || error.code === ErrorCode.closed;
     this.#set({ ...this.#status.getSnapshot(), state: "closed", error });
     this.#settle?.reject(error ?? new TidewireError(ErrorCode.closed));
     this.#settle = undefined;
+    // A loop over a closed connection is over; it has not failed.
     this.#stream?.end(error?.code === ErrorCode.closed ? undefined : error);
-    if (!heard) this.#home.onError(error);
   }
 
   #leave(error: TidewireError | undefined): void {

@@ -78,7 +78,8 @@ export interface Subscription<Publish = never> extends Disposable {
   readonly status: Store<SubscriptionStatus>;
   /**
    * Resolves with the position from which events come, once the server has taken the subscription; rejects with a
-   * {@link TidewireError} if it refuses. A refusal that nobody hears of goes to the connection's `onError`.
+   * {@link TidewireError} if it refuses. A refusal goes to the connection's `onError` if neither this nor
+   * {@link status} is asked for and no stream is read.
    */
   readonly ready: Promise<Position>;
   /** Publishes to the topic; see {@link Live.publish}. */

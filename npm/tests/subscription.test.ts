@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { ErrorCode, type EventFrame, type Gap } from "../src/index.js";
-import { connected, fixture, settle } from "./fake.js";
+import { Driver } from "../src/driver.js";
+import { Member } from "../src/member.js";
+import { connected, FakeSocket, fixture, settle } from "./fake.js";
 
 beforeEach(() => {
   mock.timers.reset();
@@ -262,4 +264,29 @@ test("names that no server takes are refused at once", async () => {
   await assert.rejects(live.send("$hello", {}), { name: "invalid_topic" });
   assert.deepEqual(server.take(), []);
   live.close();
+});
+
+test("numbers of topics are free again once nobody subscribes", async () => {
+  const driver = new Driver({ token: () => undefined, entries: {}, onError: (error) => assert.fail(String(error)) });
+  const server = new FakeSocket("", []);
+  let dialled = () => {};
+  const dialling = new Promise<void>((resolve) => (dialled = resolve));
+  await driver.start((sink) => {
+    server.onopen = () => sink.opened();
+    server.onmessage = ({ data }) => sink.message(data);
+    dialled();
+    return server;
+  });
+  await dialling;
+  await server.greet();
+  for (let n = 0; n < 10_000; n++) {
+    const member = new Member(driver, `chat:${n}`, () => {});
+    driver.join(member);
+    server.accept(`e${n}`, 0);
+    member.close();
+    server.takeOne("$unsubscribe");
+  }
+  assert.equal(driver.topics.names.intern("another"), 1);
+  assert.equal(driver.topics.all().length, 0);
+  driver.close();
 });

@@ -1,0 +1,154 @@
+// Types, checked by `npm run typecheck` alone: each `@ts-expect-error` fails it if the line below has no error.
+
+import { useTopic } from "../src/react.js";
+import {
+  connect,
+  type EventOf,
+  type Live,
+  type NameOf,
+  type Position,
+  type PublishOf,
+  type Schema,
+  type Subscription,
+  topicName,
+} from "../src/index.js";
+
+/** An error unless both are the same type. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <_Claim extends true>() => {};
+
+type Message = { user: string; text: string };
+type NewMessage = { text: string };
+type Entry = { at_ms: number };
+type Quote = { symbol: string; price: number };
+
+/** As the export of a Rust schema writes it. */
+interface Topics {
+  /** The messages of a room. */
+  "chat:{room}": { event: Message; publish: NewMessage };
+  "chat:{room}:log": { event: Entry; publish: never };
+  "prices": { event: Quote; publish: never };
+  "{tenant}:jobs:{id}": { event: string; publish: number };
+}
+declare const schema: Schema<Topics>;
+const live = connect(schema, { url: "/ws" });
+declare const room: string;
+
+export function names(): void {
+  same<Same<NameOf<"chat:{room}:log">, `chat:${string}:log`>>();
+  same<Same<NameOf<"prices">, "prices">>();
+  const name = topicName("chat:{room}", { room: "a b" });
+  same<Same<typeof name, `chat:${string}`>>();
+  topicName("{tenant}:jobs:{id}", { tenant: "t", id: 7 });
+  topicName("prices", {});
+  // @ts-expect-error a parameter is missing
+  topicName("{tenant}:jobs:{id}", { tenant: "t" });
+  // @ts-expect-error no such parameter
+  topicName("chat:{room}", { room: "a", rom: "b" });
+  // @ts-expect-error an object is no value of a parameter
+  topicName("chat:{room}", { room: {} });
+}
+
+export function events(): void {
+  same<Same<EventOf<Topics, "chat:general">, Message>>();
+  same<Same<EventOf<Topics, "chat:general:log">, Entry>>();
+  same<Same<EventOf<Topics, "prices">, Quote>>();
+  same<Same<EventOf<Topics, "acme:jobs:7">, string>>();
+  same<Same<EventOf<Topics, "chat:a" | "prices">, Message | Quote>>();
+  same<Same<PublishOf<Topics, "chat:general">, NewMessage>>();
+  same<Same<PublishOf<Topics, "prices">, never>>();
+
+  live.subscribe("chat:general", (message, frame) => {
+    same<Same<typeof message, Message>>();
+    same<Same<typeof frame.offset, number>>();
+  });
+  live.subscribe(`chat:${room}`, (message) => same<Same<typeof message, Message>>());
+  live.subscribe(`chat:${room}:log`, (entry) => same<Same<typeof entry, Entry>>());
+  live.subscribe(topicName("chat:{room}", { room }), (message) => same<Same<typeof message, Message>>());
+  const subscription = live.subscribe("prices", (quote) => same<Same<typeof quote, Quote>>(), { onGap: ({ to }) => to });
+  same<Same<typeof subscription, Subscription<never>>>();
+
+  // @ts-expect-error no such topic
+  live.subscribe("chats:general", () => {});
+  // @ts-expect-error a name has no fewer segments than its pattern
+  live.subscribe("chat", () => {});
+  // Template literal types take more segments and empty ones; there is nothing to do with such an event.
+  live.subscribe("chat:a:b:c", (event) => same<Same<typeof event, never>>());
+  live.subscribe("chat:", (event) => same<Same<typeof event, never>>());
+  // @ts-expect-error any name at all
+  live.subscribe(room, () => {});
+  // @ts-expect-error the event has no such field
+  live.subscribe("chat:general", (message) => message.body);
+  // @ts-expect-error a handler of another event
+  live.subscribe("chat:general", (quote: Quote) => quote.price);
+}
+
+export async function publishes(): Promise<void> {
+  const position = await live.publish("chat:general", { text: "hello" });
+  same<Same<typeof position, Position>>();
+  await live.publish(`chat:${room}`, { text: "hello" });
+  await live.publish("acme:jobs:7", 3);
+  const general = live.subscribe("chat:general");
+  await general.publish({ text: "hello" });
+
+  // @ts-expect-error a field is missing
+  await live.publish("chat:general", {});
+  // @ts-expect-error of the wrong type
+  await live.publish("chat:general", { text: 5 });
+  // @ts-expect-error a field too many
+  await live.publish("chat:general", { text: "", user: "ann" });
+  // @ts-expect-error clients do not publish prices
+  await live.publish("prices", { symbol: "A", price: 1 });
+  // @ts-expect-error nor logs
+  await live.publish("chat:general:log", { at_ms: 1 });
+  // @ts-expect-error nor by a subscription
+  await live.subscribe("prices").publish({ symbol: "A", price: 1 });
+  // @ts-expect-error of the wrong type by a subscription
+  await general.publish({ text: 5 });
+}
+
+export async function streams(): Promise<void> {
+  for await (const quote of live.subscribe("prices", { buffer: 10 })) same<Same<typeof quote, Quote>>();
+  // @ts-expect-error a subscription with a handler is no stream
+  for await (const _ of live.subscribe("prices", () => {})) break;
+  using held = live.subscribe("prices");
+  await held.ready;
+}
+
+export function messages(): void {
+  live.on("greeting", (data) => same<Same<typeof data, unknown>>())();
+  same<Same<ReturnType<typeof live.send>, Promise<void>>>();
+  // @ts-expect-error what comes untyped is unknown
+  live.on("greeting", (data: string) => data);
+}
+
+export function states(): void {
+  const { state, retryAt, incompatible } = live.connection.getSnapshot();
+  same<Same<typeof state, "idle" | "connecting" | "connected" | "waiting" | "closed">>();
+  same<Same<typeof retryAt, number | undefined>>();
+  same<Same<typeof incompatible, readonly string[]>>();
+  // @ts-expect-error a snapshot is not to be changed
+  live.connection.getSnapshot().state = "closed";
+}
+
+export function connections(): void {
+  same<Same<typeof live, Live<Topics>>>();
+  connect(schema, { url: new URL("wss://example.test"), token: async () => undefined });
+  connect(schema, { url: "/ws", token: "t", WebSocket });
+  // A schema for messages without types.
+  const untyped = connect({ name: "", entries: {} } as Schema<Record<string, { event: unknown; publish: unknown }>>, { url: "" });
+  untyped.subscribe("anything:at:all", (event) => same<Same<typeof event, unknown>>());
+  // @ts-expect-error a schema of two is not that of one
+  const _other: Live<Pick<Topics, "prices">> = live;
+  // @ts-expect-error there is no connection without an address
+  connect(schema, {});
+  // @ts-expect-error a token is text
+  connect(schema, { url: "", token: () => 5 });
+}
+
+export function Component() {
+  const { events } = useTopic(live, "chat:general");
+  same<Same<typeof events, readonly Message[]>>();
+  // @ts-expect-error no such topic
+  return useTopic(live, "chats:general");
+}
