@@ -50,9 +50,7 @@ impl Denied {
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::Origin(_) => Some(CloseCode::FORBIDDEN_ORIGIN),
-            // What may pass later is no reason for a page to stop trying.
-            Self::Auth(refusal) if refusal.code().may_retry() => Some(CloseCode::OVERLOADED),
-            Self::Auth(_) => Some(CloseCode::UNAUTHORIZED),
+            Self::Auth(refusal) => Some(refusal.close_code()),
             Self::Http(..) => None,
         }
     }

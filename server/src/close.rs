@@ -2,6 +2,8 @@
 
 use tidewire_protocol::code::CloseCode;
 
+use crate::error::Refusal;
+
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +45,12 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// A token was refused; the close frame has the words too, where a page can read them.
+    pub(crate) fn token_refused(refusal: &Refusal) -> Self {
+        let code = refusal.close_code();
+        Self::Application { code, reason: refusal.text().unwrap_or(code.name()).into() }
+    }
+
     /// The close code that tells it: what the client gets, or gave.
     #[must_use]
     pub fn code(&self) -> CloseCode {
@@ -79,5 +87,27 @@ impl CloseReason {
             self,
             Self::Application { .. } | Self::Shutdown | Self::Client { .. } | Self::Refused(_)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidewire_protocol::code::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_token_is_told_in_words() {
+        let check = |refusal: Refusal, code: CloseCode, reason: &str| {
+            let frame = CloseReason::token_refused(&refusal).close_frame();
+            assert_eq!(frame, Some((code, reason.into())));
+        };
+        check(
+            Refusal::unauthorized().message("no such name"),
+            CloseCode::UNAUTHORIZED,
+            "no such name",
+        );
+        check(Refusal::unauthorized(), CloseCode::UNAUTHORIZED, "unauthorized");
+        check(Refusal::new(ErrorCode::INTERNAL), CloseCode::OVERLOADED, "overloaded");
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
-use tidewire_protocol::code::ErrorCode;
+use tidewire_protocol::code::{CloseCode, ErrorCode};
 
 /// Why [`Session::send`](crate::Session::send) did not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,6 +151,11 @@ impl Refusal {
 
     pub(crate) fn text(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// The close code for a client that is not let in: what may pass later is no reason for a page to stop trying.
+    pub(crate) fn close_code(&self) -> CloseCode {
+        if self.code.may_retry() { CloseCode::OVERLOADED } else { CloseCode::UNAUTHORIZED }
     }
 
     pub(crate) fn http_status(&self) -> StatusCode {

@@ -130,10 +130,8 @@ impl Client {
             }
             Kind::Ping => self.outputs.push(Output::Pong),
             Kind::Hello | Kind::Malformed => self.shut(CloseCode::BAD_HELLO, CloseCode::BAD_HELLO),
-            Kind::Error if frame.re == u64::from(hello) => {
-                self.shut(CloseCode::BAD_HELLO, CloseCode::BAD_HELLO);
-            }
             Kind::Error if frame.re == 0 => return Verdict::Deliver,
+            // A refusal of the hello is followed by a close, whose code says whether to come back.
             _ => {}
         }
         Verdict::Ignore

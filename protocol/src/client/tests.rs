@@ -135,3 +135,22 @@ fn comes_back_and_resumes() {
         Output::Subscribe { id: 5, topic: 1, since: Some(AT) },
     ]);
 }
+
+#[test]
+fn a_refused_hello_ends_as_the_close_says() {
+    for (code, stops) in [(CloseCode::UNAUTHORIZED, true), (CloseCode::OVERLOADED, false)] {
+        let mut f = Fixture::new();
+        f.client.connect(f.now);
+        f.client.handle_opened(f.now);
+        f.take();
+        f.frame(Frame { re: 1, code: 200, ..Frame::new(Kind::Error) });
+        f.check(&[]);
+        f.client.handle_closed(code, f.now);
+        let state = match f.client.poll_timeout() {
+            Some(retry_at) => State::Waiting { code, retry_at },
+            None => State::Stopped { code },
+        };
+        f.check(&[Output::State(state)]);
+        assert_eq!(f.client.poll_timeout().is_none(), stops, "{code}");
+    }
+}

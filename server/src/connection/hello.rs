@@ -76,7 +76,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
             Ok(Err(refusal)) => {
                 self.refuse(id, "$hello", &refusal);
-                self.outbox.close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
+                self.outbox.close(CloseReason::token_refused(&refusal));
             }
             Err(Panic) => self.outbox.close(CloseReason::Panic),
         }

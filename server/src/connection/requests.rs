@@ -152,7 +152,7 @@ impl<V: Send + Sync + 'static> Request<V> {
                 Ok(identity) => identity,
                 Err(refusal) => {
                     refuse(self.session.outbox(), true, self.id, "$token", &refusal);
-                    self.session.outbox().close(CloseReason::Refused(CloseCode::UNAUTHORIZED));
+                    self.session.outbox().close(CloseReason::token_refused(&refusal));
                     return Ok(());
                 }
             };

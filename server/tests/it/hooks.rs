@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use tidewire::{CloseCode, CloseReason, Live, Refusal};
+use tidewire::{CloseCode, CloseReason, ErrorCode, Live, Refusal};
 use tokio::sync::{Notify, mpsc};
 
 use crate::support::{Received, Server, eventually};
@@ -129,8 +129,10 @@ async fn on_close_tells_why_once_and_after_the_subscriptions_ended() {
 #[tokio::test]
 async fn a_token_is_required_where_it_is_asked_for() {
     let live = Live::<String>::builder()
-        .on_token(async |_cx, token: Option<String>| {
-            token.filter(|t| t != "bad").ok_or(Refusal::unauthorized())
+        .on_token(async |_cx, token: Option<String>| match token.as_deref() {
+            None | Some("bad") => Err(Refusal::unauthorized()),
+            Some("later") => Err(Refusal::new(ErrorCode::UNAVAILABLE)),
+            _ => Ok(token.unwrap_or_default()),
         })
         .on_message(async |_cx, session, _message| session.send("me", &*session.value()).unwrap())
         .build();
@@ -147,10 +149,12 @@ async fn a_token_is_required_where_it_is_asked_for() {
     client.send(json!({ "topic": "x" })).await;
     assert_eq!(client.frame().await["topic"], "$hello");
     client.expect(json!({ "topic": "me", "data": "ann" })).await;
-    let mut client = server.client().await;
-    client.send(hello("bad")).await;
-    assert_eq!(client.frame().await["data"]["name"], "unauthorized");
-    assert_eq!(client.closed().await, Some(4200));
+    for (token, name, code) in [("bad", "unauthorized", 4200), ("later", "unavailable", 4100)] {
+        let mut client = server.client().await;
+        client.send(hello(token)).await;
+        assert_eq!(client.frame().await["data"]["name"], name);
+        assert_eq!(client.closed().await, Some(code));
+    }
 }
 
 #[tokio::test]
