@@ -1,0 +1,155 @@
+// Two visitors, one server: they talk, lose the server, and go on when it is back.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import type { Browser } from "playwright-core";
+import { launch, Visitor } from "./browser.js";
+import { Cable } from "./cable.js";
+import { ChatServer } from "./server.js";
+
+let browser: Browser;
+let server: ChatServer;
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+beforeEach(async () => {
+  server = await ChatServer.start();
+});
+afterEach(async () => {
+  for (const context of browser.contexts()) await context.close();
+  await server.stop();
+});
+
+/** Two visitors in a room of their own name. */
+async function pair(): Promise<[Visitor, Visitor]> {
+  const room = `${server.url}/#${encodeURIComponent("a room: é/1")}`;
+  const ann = await Visitor.open(browser, room);
+  const ben = await Visitor.open(browser, room);
+  await ann.enter("Ann");
+  await ben.enter("Ben");
+  return [ann, ben];
+}
+
+/** Both see a message once, and nobody has one on its way. */
+async function bothSee(visitors: readonly Visitor[], text: string): Promise<void> {
+  for (const visitor of visitors) {
+    await visitor.message(text).waitFor();
+    assert.equal(await visitor.message(text).count(), 1, text);
+    assert.equal(await visitor.drafts.count(), 0, text);
+  }
+}
+
+test("two pages in a room see what either says", async () => {
+  const [ann, ben] = await pair();
+  await ann.send("hello from Ann");
+  await bothSee([ann, ben], "hello from Ann");
+  await ben.send("hello from Ben");
+  await bothSee([ann, ben], "hello from Ben");
+  // The same words again are another message.
+  await ben.send("hello from Ben");
+  await ann.message("hello from Ben").nth(1).waitFor();
+  assert.equal(await ben.message("hello from Ben").count(), 2);
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});
+
+test("pages come back by themselves when the server does", async () => {
+  const [ann, ben] = await pair();
+  const both = [ann, ben];
+  for (const visitor of both) await visitor.page.evaluate(() => Object.assign(window, { marker: "not reloaded" }));
+  await ann.send("before");
+  await bothSee(both, "before");
+
+  const { port } = server;
+  await server.stop();
+  for (const visitor of both) await visitor.pill("Reconnecting").waitFor();
+  await ann.send("while it was down");
+  await ann.drafts.getByText("while it was down").waitFor();
+
+  server = await ChatServer.start(port);
+  for (const visitor of both) await visitor.pill("Connected").waitFor();
+  await bothSee([ann], "while it was down");
+  await ben.send("after");
+  await bothSee(both, "after");
+  await ann.send("and after");
+  await bothSee(both, "and after");
+  for (const visitor of both) {
+    // The new server knows nothing of the old one's messages, and the page says so.
+    await visitor.page.getByText("some messages may be missing here").waitFor();
+    assert.equal(await visitor.message("before").count(), 1, "what was there is there");
+    assert.equal(await visitor.page.evaluate(() => (window as { marker?: string }).marker), "not reloaded");
+    assert.deepEqual(visitor.errors, []);
+  }
+});
+
+test("a page that was cut off misses nothing", async (t) => {
+  const cable = await Cable.to(Number(server.port));
+  t.after(() => cable.close());
+  const ann = await Visitor.open(browser, server.url);
+  const ben = await Visitor.open(browser, cable.url);
+  await ann.enter("Ann");
+  await ben.enter("Ben");
+  await ann.send("one");
+  await bothSee([ann, ben], "one");
+  cable.pull();
+  await ben.pill("Reconnecting").waitFor();
+  for (const text of ["two", "three"]) {
+    await ann.send(text);
+    await bothSee([ann], text);
+  }
+  cable.plugIn();
+  for (const text of ["two", "three"]) await bothSee([ben], text);
+  assert.equal(await ben.page.getByText("some messages may be missing here").count(), 0);
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});
+
+test("what is said in another room is counted there", async () => {
+  const ann = await Visitor.open(browser, server.url);
+  const ben = await Visitor.open(browser, `${server.url}/#random`);
+  await ann.enter("Ann");
+  await ben.enter("Ben");
+  await ben.send("one");
+  await ben.send("two");
+  const random = ann.page.getByRole("link", { name: /random/ });
+  await random.getByText("2 unread").waitFor();
+  await random.click();
+  await ann.message("two").waitFor();
+  assert.equal(await random.getByText("unread").count(), 0);
+});
+
+test("the server says why it refuses a name", async () => {
+  const visitor = await Visitor.open(browser, server.url);
+  await visitor.giveName("x".repeat(33));
+  await visitor.page.getByRole("alert").filter({ hasText: "A name has 1 to 32 characters." }).waitFor();
+  await visitor.enter("x".repeat(32));
+  await visitor.page.reload();
+  await visitor.pill("Connected").waitFor();
+  assert.deepEqual(visitor.errors, []);
+});
+
+test("the server says why it refuses a message, which can be mended", async () => {
+  const [ann, ben] = await pair();
+  await ann.send("x".repeat(2001));
+  await ann.drafts.getByText("A message has 1 to 2,000 characters.").waitFor();
+  await ann.drafts.getByRole("button", { name: "Edit" }).click();
+  await ann.send("shorter");
+  await bothSee([ann, ben], "shorter");
+});
+
+test("a page that was built against an older schema is told so", async () => {
+  const visitor = await Visitor.open(browser, server.url, {}, async (context) => {
+    await context.route("**/assets/*.js", async (route) => {
+      const response = await route.fetch();
+      const text = await response.text();
+      const older = text.replace(/("chat:\{room\}":\s*["'`])[0-9a-f]{16}/, "$10123456789abcdef");
+      assert.notEqual(older, text, "the page carries the hash of its schema");
+      await route.fulfill({ response, body: older });
+    });
+  });
+  await visitor.enter("Ann");
+  await visitor.page.getByRole("alert").filter({ hasText: "This page is older than the server" }).waitFor();
+  await visitor.page.getByText("This room is closed to this page").waitFor();
+  assert.ok(await visitor.page.getByRole("textbox", { name: /^Message to/ }).isDisabled());
+});
