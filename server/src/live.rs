@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     error::{PublishError, SendError},
     hooks::Hooks,
-    hub::Hub,
+    hub::{Hub, gather},
     metrics::{Counters, Metrics},
     options::Options,
     session::{Session, Sessions},
@@ -182,7 +182,10 @@ impl<V: Send + Sync + 'static> Live<V> {
         rule: Option<&Rule<V>>,
     ) -> Result<Position, PublishError> {
         let keep = rule.map_or(Keep { retention: DEFAULT_RETENTION }, |rule| rule.keep);
-        let place = self.shared.hub.broker().publish(topic, data, keep).await;
+        self.hub().wait_for_room(topic).await;
+        let mut publish = self.hub().broker().publish(topic, data, keep);
+        // Subscribers are served when the broker has let go of the topic.
+        let place = std::future::poll_fn(|cx| gather(|| publish.as_mut().poll(cx))).await;
         let place = place.map_err(|error| PublishError::Unavailable(error.to_string()))?;
         match rule {
             Some(rule) => rule.published.add(1),

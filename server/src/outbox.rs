@@ -17,7 +17,9 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tidewire_protocol::delivery::{Delivery, Queue, QueueLimits, Verdict};
 
-use crate::{close::CloseReason, error::SendError, io::Io, metrics::Counters, ws::encode};
+use crate::{
+    close::CloseReason, error::SendError, hub::Frames, io::Io, metrics::Counters, ws::encode,
+};
 
 /// Frames written by one call.
 const MOST_SLICES: usize = 64;
@@ -44,8 +46,8 @@ struct State {
 #[derive(Debug)]
 struct Frame {
     bytes: Bytes,
-    /// Whether it counts against the queue.
-    counted: bool,
+    /// How many messages it counts for in the queue; 0 if it does not count.
+    messages: usize,
 }
 
 /// What [`Outbox::poll_flush`] did.
@@ -99,11 +101,11 @@ impl Outbox {
         if state.closed.is_some() {
             return Err(SendError::Closed);
         }
-        if !state.queue.push(frame.len()) {
+        if !state.queue.push(1, frame.len()) {
             return Err(SendError::QueueFull);
         }
         self.counters.sent(1, frame.len());
-        self.write(&mut state, Frame { bytes: frame, counted: true });
+        self.write(&mut state, &frame, 1, Bytes::clone);
         Ok(())
     }
 
@@ -119,40 +121,57 @@ impl Outbox {
         let mut state = self.lock();
         if state.closed.is_none() {
             self.counters.sent(1, frame.len());
-            self.write(&mut state, Frame { bytes: frame, counted: false });
+            self.write(&mut state, &frame, 0, Bytes::clone);
         }
     }
 
-    /// Gives an event to a subscription and does what the verdict says. Returns whether it was sent; the caller counts it.
-    pub(crate) fn deliver(&self, delivery: &mut Delivery, offset: u64, frame: &Bytes) -> bool {
+    /// Gives a batch of events to a subscription and does what the verdict says. Returns how many messages and bytes were
+    /// sent; the caller counts them.
+    pub(crate) fn deliver(
+        &self,
+        delivery: &mut Delivery,
+        offsets: &[u64],
+        frames: &Frames,
+    ) -> (usize, usize) {
         let mut state = self.lock();
         if state.closed.is_some() {
-            return false;
+            return (0, 0);
         }
-        match delivery.handle_event(offset, frame.len(), &mut state.queue) {
-            Verdict::Send => {
-                self.write(&mut state, Frame { bytes: frame.clone(), counted: true });
-                true
+        match delivery.handle_events(offsets, |from| frames.from(from).len(), &mut state.queue) {
+            Verdict::Send(from) => {
+                let (bytes, messages) = (frames.from(from), offsets.len() - from);
+                self.write(&mut state, bytes, messages, |bytes| frames.share(bytes));
+                (messages, bytes.len())
             }
             Verdict::Close => {
                 self.close_locked(&mut state, CloseReason::SlowConsumer);
-                false
+                (0, 0)
             }
-            _ => false,
+            _ => (0, 0),
         }
     }
 
-    fn write(&self, state: &mut State, frame: Frame) {
+    /// Writes bytes that count for `messages`; `share` gives what the socket does not take as a part to keep.
+    fn write<B: AsRef<[u8]> + ?Sized>(
+        &self,
+        state: &mut State,
+        bytes: &B,
+        messages: usize,
+        share: impl FnOnce(&B) -> Bytes,
+    ) {
+        let all = bytes.as_ref();
         if state.frames.is_empty() && state.failed.is_none() {
-            match self.io.try_write(&frame.bytes) {
-                Some(Ok(written)) if written == frame.bytes.len() => return state.sent(&frame),
+            match self.io.try_write(all) {
+                Some(Ok(written)) if written == all.len() => {
+                    return state.sent(messages, all.len());
+                }
                 Some(Ok(written)) => state.written = written,
                 Some(Err(error)) => state.failed = Some(error.kind()),
                 None => {}
             }
             self.task.wake();
         }
-        state.frames.push_back(frame);
+        state.frames.push_back(Frame { bytes: share(bytes), messages });
     }
 
     /// Ends the connection: what waits is still sent, then a close frame. The first reason counts.
@@ -169,7 +188,7 @@ impl Outbox {
         }
         if let Some((code, text)) = reason.close_frame() {
             let bytes = encode::close(code.0, &text);
-            self.write(state, Frame { bytes, counted: false });
+            self.write(state, &bytes, 0, Bytes::clone);
         }
         state.closed = Some(reason);
         self.task.wake();
@@ -188,6 +207,12 @@ impl Outbox {
     pub(crate) fn queued(&self) -> (usize, usize) {
         let state = self.lock();
         (state.queue.messages(), state.queue.bytes())
+    }
+
+    /// How many writes wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().frames.len()
     }
 
     /// Whether nothing waits: the socket has taken all.
@@ -228,9 +253,9 @@ impl Outbox {
 }
 
 impl State {
-    fn sent(&mut self, frame: &Frame) {
-        if frame.counted {
-            self.queue.pop(frame.bytes.len());
+    fn sent(&mut self, messages: usize, bytes: usize) {
+        if messages > 0 {
+            self.queue.pop(messages, bytes);
         }
     }
 
@@ -242,7 +267,7 @@ impl State {
             }
             self.written -= first.bytes.len();
             if let Some(frame) = self.frames.pop_front() {
-                self.sent(&frame);
+                self.sent(frame.messages, frame.bytes.len());
             }
         }
         if self.frames.capacity() > 2 * MOST_SLICES {
@@ -255,7 +280,7 @@ impl State {
     fn drop_waiting(&mut self) {
         let keep = usize::from(self.written > 0);
         for frame in self.frames.split_off(keep.min(self.frames.len())) {
-            self.sent(&frame);
+            self.sent(frame.messages, frame.bytes.len());
         }
     }
 }

@@ -16,13 +16,13 @@ pub struct Delivery {
     catching_up: bool,
 }
 
-/// What to do with an event for one subscriber.
+/// What to do with a batch of events for one subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Put it into the socket's queue; it has been counted.
-    Send,
-    /// Leave it: the subscription has it, or its cursor will read it.
+    /// Put the events from this index on into the socket's queue; they have been counted.
+    Send(usize),
+    /// Leave them: the subscription has them, or its cursor will read them.
     Skip,
     /// The queue is full and the topic's policy is to close: end the session.
     Close,
@@ -53,16 +53,28 @@ impl Delivery {
         self.catching_up
     }
 
-    /// An event was published whose frame is `bytes` long. Counts it in `queue` if it is to be sent.
-    pub fn handle_event(&mut self, offset: u64, bytes: usize, queue: &mut Queue) -> Verdict {
-        if self.catching_up || offset <= self.position {
+    /// Events were published, in order of their offsets; `bytes` is the length of their frames from an index on. Counts in
+    /// `queue` what is to be sent, as one run.
+    pub fn handle_events(
+        &mut self,
+        offsets: &[u64],
+        bytes: impl FnOnce(usize) -> usize,
+        queue: &mut Queue,
+    ) -> Verdict {
+        let from = match offsets.first() {
+            // The usual case: all are new.
+            Some(&first) if first > self.position => 0,
+            _ => offsets.partition_point(|&offset| offset <= self.position),
+        };
+        let Some(&last) = offsets.last() else { return Verdict::Skip };
+        if self.catching_up || from == offsets.len() {
             return Verdict::Skip;
         }
-        if !queue.push(bytes) {
+        if !queue.push(offsets.len() - from, bytes(from)) {
             return Verdict::Close;
         }
-        self.position = offset;
-        Verdict::Send
+        self.position = last;
+        Verdict::Send(from)
     }
 
     /// The cursor's reading of an event from history: whether it is to be sent.
@@ -97,41 +109,66 @@ mod tests {
         Queue::new(QueueLimits { messages, bytes: 1000 })
     }
 
+    /// One event of 10 bytes.
+    fn event(delivery: &mut Delivery, offset: u64, queue: &mut Queue) -> Verdict {
+        delivery.handle_events(&[offset], |_| 10, queue)
+    }
+
     #[test]
     fn a_live_subscription_takes_each_event_once_and_in_order() {
         let (mut delivery, mut queue) = (Delivery::live(4), queue(10));
         for (offset, verdict) in [
             (4, Verdict::Skip),
-            (5, Verdict::Send),
+            (5, Verdict::Send(0)),
             (5, Verdict::Skip),
-            (9, Verdict::Send),
+            (9, Verdict::Send(0)),
             (6, Verdict::Skip),
         ] {
-            assert_eq!(delivery.handle_event(offset, 10, &mut queue), verdict, "{offset}");
+            assert_eq!(event(&mut delivery, offset, &mut queue), verdict, "{offset}");
         }
         assert_eq!((delivery.position(), queue.messages(), queue.bytes()), (9, 2, 20));
     }
 
     #[test]
+    fn of_a_batch_it_takes_what_it_does_not_have() {
+        for (position, verdict, messages) in [
+            (0, Verdict::Send(0), 3),
+            (4, Verdict::Send(1), 2),
+            (5, Verdict::Send(1), 2),
+            (9, Verdict::Skip, 0),
+        ] {
+            let (mut delivery, mut queue) = (Delivery::live(position), queue(10));
+            assert_eq!(
+                delivery.handle_events(&[4, 6, 9], |from| 30 - 10 * from, &mut queue),
+                verdict,
+                "{position}"
+            );
+            assert_eq!((queue.messages(), queue.bytes()), (messages, messages * 10));
+            assert_eq!(delivery.position(), 9);
+        }
+        assert_eq!(Delivery::live(0).handle_events(&[], |_| 0, &mut queue(1)), Verdict::Skip);
+    }
+
+    #[test]
     fn a_full_queue_closes_and_does_not_move_the_position() {
         let (mut delivery, mut queue) = (Delivery::live(0), queue(1));
-        assert_eq!(delivery.handle_event(1, 10, &mut queue), Verdict::Send);
-        assert_eq!(delivery.handle_event(2, 10, &mut queue), Verdict::Close);
+        assert_eq!(event(&mut delivery, 1, &mut queue), Verdict::Send(0));
+        assert_eq!(event(&mut delivery, 2, &mut queue), Verdict::Close);
         assert_eq!(delivery.position(), 1);
-        queue.pop(10);
-        assert_eq!(delivery.handle_event(2, 991, &mut queue), Verdict::Send);
+        queue.pop(1, 10);
+        assert_eq!(event(&mut delivery, 2, &mut queue), Verdict::Send(0));
     }
 
     #[test]
     fn catching_up_reads_history_and_becomes_live_at_the_head_only() {
         let (mut delivery, mut queue) = (Delivery::catching_up(2), queue(10));
-        assert_eq!(delivery.handle_event(5, 10, &mut queue), Verdict::Skip);
+        assert_eq!(event(&mut delivery, 5, &mut queue), Verdict::Skip);
         assert!(
             delivery.handle_history(3) && !delivery.handle_history(3) && delivery.handle_history(4)
         );
         assert!(!delivery.handle_head(5));
         assert!(delivery.handle_history(5) && delivery.handle_head(5));
-        assert_eq!(delivery.handle_event(6, 10, &mut queue), Verdict::Send);
+        assert_eq!(event(&mut delivery, 6, &mut queue), Verdict::Send(0));
         assert_eq!(queue.messages(), 1);
     }
 

@@ -5,7 +5,8 @@
 pub struct QueueLimits {
     /// Messages that may wait.
     pub messages: usize,
-    /// Bytes that may wait, but for a single message, which is always taken into an empty queue.
+    /// Bytes that may wait. Any one run of messages is taken into an empty queue, whatever its size: a message larger than
+    /// the bound would else never be delivered.
     pub bytes: usize,
 }
 
@@ -24,22 +25,23 @@ impl Queue {
         Self { limits, messages: 0, bytes: 0 }
     }
 
-    /// Counts a message of `bytes`. Returns `false`, and counts nothing, if it does not fit.
+    /// Counts a run of messages that are `bytes` long together. Returns `false`, and counts nothing, if it does not fit.
     #[must_use]
-    pub fn push(&mut self, bytes: usize) -> bool {
-        let fits = self.messages < self.limits.messages
-            && (self.messages == 0 || self.bytes.saturating_add(bytes) <= self.limits.bytes);
+    pub fn push(&mut self, messages: usize, bytes: usize) -> bool {
+        let fits = self.messages == 0
+            || (self.messages.saturating_add(messages) <= self.limits.messages
+                && self.bytes.saturating_add(bytes) <= self.limits.bytes);
         if fits {
-            self.messages += 1;
-            self.bytes += bytes;
+            self.messages = self.messages.saturating_add(messages);
+            self.bytes = self.bytes.saturating_add(bytes);
         }
         fits
     }
 
-    /// A message of `bytes`, counted before, has gone to the socket.
-    pub fn pop(&mut self, bytes: usize) {
-        debug_assert!(self.messages > 0 && self.bytes >= bytes);
-        self.messages = self.messages.saturating_sub(1);
+    /// Messages that are `bytes` long together, counted before, have gone to the socket.
+    pub fn pop(&mut self, messages: usize, bytes: usize) {
+        debug_assert!(self.messages >= messages && self.bytes >= bytes);
+        self.messages = self.messages.saturating_sub(messages);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
@@ -61,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_bounds_hold_and_one_large_message_passes() {
+    fn both_bounds_hold_and_an_empty_queue_takes_anything() {
         let mut queue = Queue::new(QueueLimits { messages: 2, bytes: 100 });
-        assert!(queue.push(500), "an empty queue takes any message");
-        assert!(!queue.push(1), "bytes");
-        queue.pop(500);
-        assert!(queue.push(40) && queue.push(60));
-        assert!(!queue.push(0), "messages");
-        queue.pop(40);
-        assert!(!queue.push(41) && queue.push(40));
+        assert!(queue.push(5, 500), "into an empty queue");
+        assert!(!queue.push(1, 0), "messages");
+        queue.pop(4, 499);
+        assert!(!queue.push(1, 100), "bytes");
+        assert!(queue.push(1, 99));
+        queue.pop(2, 100);
+        assert_eq!((queue.messages(), queue.bytes()), (0, 0));
     }
 }

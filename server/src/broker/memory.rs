@@ -190,7 +190,7 @@ impl Broker for MemoryBroker {
             entry.age_ms = keep.retention.age_ms;
             let record = Record { offset, prev, data };
             for sink in &entry.sinks {
-                sink.deliver(&record);
+                Arc::clone(sink).deliver(&record);
             }
             entry.place(offset)
         }))

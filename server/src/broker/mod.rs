@@ -75,7 +75,7 @@ pub struct Keep {
 /// Who is told of a topic's events.
 pub trait Sink: Send + Sync + 'static {
     /// Takes the next event. Must not block.
-    fn deliver(&self, record: &Record);
+    fn deliver(self: Arc<Self>, record: &Record);
 }
 
 /// Puts publishes in order, remembers them and tells the nodes. See the [module](self) for the contract.

@@ -34,7 +34,7 @@ use crate::{
     close::CloseReason,
     error::Refusal,
     hooks::BoxFuture,
-    hub::{CatchUp, CaughtUp},
+    hub::{CatchUp, CaughtUp, gather},
     identity::Identity,
     io::Io,
     live::Live,
@@ -88,7 +88,7 @@ pub(crate) async fn run<V: Send + Sync + 'static>(
     early: Vec<u8>,
 ) {
     let mut connection = Connection::new(live, io, admitted, early);
-    std::future::poll_fn(|cx| connection.poll(cx)).await;
+    std::future::poll_fn(|cx| gather(|| connection.poll(cx))).await;
 }
 
 /// Tells a client that was not let in why: a close frame, and a second to read it.

@@ -91,10 +91,10 @@ async fn an_overflow_keeps_the_frame_that_is_partly_written_and_closes() {
     let (outbox, mut far) = piped(10);
     let mut delivery = Delivery::live(0);
     for offset in 1..=3 {
-        outbox.deliver(&mut delivery, offset, &frame(b'a', 20));
+        outbox.deliver(&mut delivery, &[offset], &Frames::one(frame(b'a', 20)));
     }
     flush(&outbox).await;
-    outbox.deliver(&mut delivery, 4, &frame(b'a', 20));
+    outbox.deliver(&mut delivery, &[4], &Frames::one(frame(b'a', 20)));
     assert_eq!(outbox.closed(), Some(CloseReason::SlowConsumer));
     check_received(&mut far, &[b'a'; 10]).await;
     flush(&outbox).await;

@@ -92,7 +92,18 @@ fn unwrap(upgraded: Upgraded) -> (Io, Vec<u8>) {
 }
 
 fn tcp(stream: TcpStream) -> Io {
-    // Small frames must not wait for the acknowledgement of earlier ones. A socket that refuses the option still works.
+    // Small frames must not wait for the acknowledgement of earlier ones. A socket that refuses an option still works.
     let _ = stream.set_nodelay(true);
+    limit_unsent(&stream);
     Io::Tcp(stream)
 }
+
+/// Keeps in the kernel no more than 16 KiB that it has not sent: what waits beyond is kept where a session's bounds and policies see
+/// it. Without this a peer that does not read swallows megabytes before its socket says so.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(16 * 1024);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_unsent(_: &TcpStream) {}

@@ -8,7 +8,7 @@ const KEEP: Keep = Keep { retention: Retention { events: 3, age_ms: 1000, bytes:
 struct Seen(Mutex<Vec<(u64, u64)>>);
 
 impl Sink for Seen {
-    fn deliver(&self, record: &Record) {
+    fn deliver(self: Arc<Self>, record: &Record) {
         self.0.lock().unwrap().push((record.offset, record.prev));
     }
 }

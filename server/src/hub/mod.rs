@@ -5,37 +5,32 @@
 //!
 //! Lock order: a broker's topic, then a `Local`, then an outbox. None is held across an await.
 
+mod batch;
+mod catch_up;
+mod gather;
+mod local;
+
 use std::{
-    cell::OnceCell,
     collections::{HashMap, hash_map},
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use bytes::Bytes;
-use slab::Slab;
-use tidewire_protocol::{
-    delivery::Delivery,
-    frame::{
-        Position,
-        server::{self, Gap, GapCause},
-    },
-    name::Topic,
-    topic::{Epoch, Start},
-};
+use tidewire_protocol::{delivery::Delivery, frame::Position, name::Topic, topic::Start};
+
+pub(crate) use batch::Frames;
+pub(crate) use catch_up::{CatchUp, CaughtUp};
+pub(crate) use gather::gather;
 
 use crate::{
-    broker::{Broker, BrokerError, Place, Record, Sink},
+    broker::{Broker, BrokerError, Sink},
     metrics::Counters,
     outbox::Outbox,
-    ws::encode,
 };
+use local::{Local, Subscriber};
 
 const SHARDS: usize = 64;
-
-/// Events that a subscription which catches up reads at once.
-const PAGE_EVENTS: usize = 64;
 
 pub(crate) struct Hub {
     broker: Arc<dyn Broker>,
@@ -48,28 +43,6 @@ pub(crate) struct Hub {
 struct Interest {
     local: Arc<Local>,
     uses: usize,
-}
-
-struct Local {
-    topic: Topic,
-    counters: Arc<Counters>,
-    attached: tokio::sync::OnceCell<()>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    epoch: Option<Epoch>,
-    /// The newest offset that was handed to the subscribers.
-    position: u64,
-    subscribers: Slab<Subscriber>,
-}
-
-struct Subscriber {
-    session: Arc<str>,
-    outbox: Arc<Outbox>,
-    is_full: bool,
-    delivery: Delivery,
 }
 
 /// One session's subscription to one topic; it ends when this is dropped.
@@ -93,15 +66,6 @@ pub(crate) struct Began {
     pub(crate) is_catching_up: bool,
 }
 
-/// What a step of catching up came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CaughtUp {
-    /// There is more to read.
-    No,
-    /// The subscription is live.
-    Yes,
-}
-
 impl Hub {
     pub(crate) fn new(broker: Arc<dyn Broker>, counters: Arc<Counters>) -> Arc<Self> {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
@@ -120,12 +84,7 @@ impl Hub {
     fn local(self: &Arc<Self>, topic: &Topic) -> LocalUse {
         let mut shard = self.shard(topic);
         let interest = shard.entry(topic.clone()).or_insert_with(|| Interest {
-            local: Arc::new(Local {
-                topic: topic.clone(),
-                counters: Arc::clone(&self.counters),
-                attached: tokio::sync::OnceCell::new(),
-                state: Mutex::default(),
-            }),
+            local: Arc::new(Local::new(topic.clone(), Arc::clone(&self.counters))),
             uses: 0,
         });
         interest.uses += 1;
@@ -173,6 +132,13 @@ impl Hub {
         Ok((Subscription { local, key }, began))
     }
 
+    /// Waits while a topic has more events to deliver here than it should.
+    pub(crate) async fn wait_for_room(&self, topic: &Topic) {
+        if let Some(local) = self.find(topic) {
+            local.wait_for_room().await;
+        }
+    }
+
     /// How many sessions here are subscribed to a topic.
     pub(crate) fn count(&self, topic: &Topic) -> usize {
         self.find(topic).map_or(0, |local| local.lock().subscribers.len())
@@ -200,43 +166,6 @@ impl Hub {
 
     fn find(&self, topic: &Topic) -> Option<Arc<Local>> {
         self.shard(topic).get(topic).map(|interest| Arc::clone(&interest.local))
-    }
-}
-
-impl Local {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic while a topic is locked")
-    }
-
-    async fn attach(self: &Arc<Self>, broker: &Arc<dyn Broker>) -> Result<(), BrokerError> {
-        let attach = || async {
-            let sink: Arc<dyn Sink> = Arc::clone(self) as Arc<dyn Sink>;
-            let place = broker.attach(&self.topic, sink).await?;
-            let mut state = self.lock();
-            // Events after it may have come already.
-            state.position = state.position.max(place.offset);
-            state.epoch = Some(place.epoch);
-            Ok(())
-        };
-        self.attached.get_or_try_init(attach).await.copied()
-    }
-}
-
-impl Sink for Local {
-    fn deliver(&self, record: &Record) {
-        let frames = Frames::new(&self.topic, record);
-        let mut state = self.lock();
-        state.position = record.offset;
-        let (mut sent, mut bytes) = (0, 0);
-        for (_, subscriber) in &mut state.subscribers {
-            let frame = frames.frame(subscriber.is_full);
-            if subscriber.outbox.deliver(&mut subscriber.delivery, record.offset, frame) {
-                sent += 1;
-                bytes += frame.len();
-            }
-        }
-        // Once for all: a counter that all cores share costs more than the rest of a delivery.
-        self.counters.sent(sent, bytes);
     }
 }
 
@@ -281,83 +210,6 @@ impl Subscription {
     }
 }
 
-/// A subscription's cursor into its topic's history.
-pub(crate) struct CatchUp {
-    broker: Arc<dyn Broker>,
-    local: Arc<Local>,
-    key: usize,
-}
-
-impl CatchUp {
-    pub(crate) fn topic(&self) -> &Topic {
-        &self.local.topic
-    }
-
-    /// Reads one page and hands it to the socket. A subscription that has ended meanwhile counts as caught up.
-    pub(crate) async fn step(&self, outbox: &Arc<Outbox>) -> Result<CaughtUp, BrokerError> {
-        let Some(after) = self.place(outbox) else { return Ok(CaughtUp::Yes) };
-        let page = self.broker.read(&self.local.topic, &after, PAGE_EVENTS).await?;
-        let mut state = self.local.lock();
-        let head = state.position;
-        let Some(subscriber) = find(&mut state, self.key, outbox) else { return Ok(CaughtUp::Yes) };
-        if page.lost {
-            let after = subscriber.delivery.position();
-            subscriber.delivery.handle_lost(head);
-            if subscriber.is_full {
-                let gap = Gap { after, to: head, cause: GapCause::Lost };
-                outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)));
-            }
-        }
-        for record in &page.records {
-            if subscriber.delivery.handle_history(record.offset) {
-                let frames = Frames::new(&self.local.topic, record);
-                outbox.send_uncounted(frames.frame(subscriber.is_full).clone());
-            }
-        }
-        Ok(if subscriber.delivery.handle_head(head) { CaughtUp::Yes } else { CaughtUp::No })
-    }
-
-    fn place(&self, outbox: &Arc<Outbox>) -> Option<Place> {
-        let mut state = self.local.lock();
-        let epoch = state.epoch.clone()?;
-        let subscriber = find(&mut state, self.key, outbox)?;
-        subscriber
-            .delivery
-            .is_catching_up()
-            .then(|| Place { epoch, offset: subscriber.delivery.position() })
-    }
-}
-
-/// The subscriber under `key`, if it is still this outbox's: keys are used again.
-fn find<'a>(state: &'a mut State, key: usize, outbox: &Arc<Outbox>) -> Option<&'a mut Subscriber> {
-    state.subscribers.get_mut(key).filter(|subscriber| Arc::ptr_eq(&subscriber.outbox, outbox))
-}
-
-/// An event's frames, each variant encoded once, when it is first asked for.
-struct Frames<'a> {
-    topic: &'a Topic,
-    record: &'a Record,
-    plain: OnceCell<Bytes>,
-    full: OnceCell<Bytes>,
-}
-
-impl<'a> Frames<'a> {
-    fn new(topic: &'a Topic, record: &'a Record) -> Self {
-        Self { topic, record, plain: OnceCell::new(), full: OnceCell::new() }
-    }
-
-    fn frame(&self, is_full: bool) -> &Bytes {
-        let Record { offset, prev, data } = self.record;
-        if is_full {
-            self.full.get_or_init(|| {
-                encode::text(&server::write_event(self.topic, data.get(), *offset, *prev))
-            })
-        } else {
-            self.plain.get_or_init(|| encode::text(&server::write_message(self.topic, data.get())))
-        }
-    }
-}
-
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("broker", &self.broker).finish_non_exhaustive()
@@ -369,3 +221,6 @@ impl fmt::Debug for Subscription {
         f.debug_tuple("Subscription").field(&self.local.local.topic).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

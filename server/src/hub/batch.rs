@@ -1,0 +1,109 @@
+//! [`Batch`]: events of one topic that go out together.
+//!
+//! Each variant of frames (plain, full) is encoded when it is first needed, all events of the batch in one buffer; a subscriber
+//! gets a slice of it.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use tidewire_protocol::{frame::server, name::Topic};
+
+use crate::{
+    broker::Record,
+    ws::{Opcode, encode},
+};
+
+pub(crate) struct Batch {
+    topic: Topic,
+    records: Vec<Record>,
+    offsets: Vec<u64>,
+    plain: OnceLock<Frames>,
+    full: OnceLock<Frames>,
+}
+
+/// The frames of a batch in one variant.
+#[derive(Clone, Debug)]
+pub(crate) struct Frames {
+    bytes: Bytes,
+    /// Where each frame begins.
+    begins: Vec<usize>,
+}
+
+impl Batch {
+    pub(super) fn new(topic: Topic, records: Vec<Record>) -> Self {
+        let offsets = records.iter().map(|record| record.offset).collect();
+        Self { topic, records, offsets, plain: OnceLock::new(), full: OnceLock::new() }
+    }
+
+    /// The events' offsets, ascending.
+    pub(crate) fn offsets(&self) -> &[u64] {
+        &self.offsets
+    }
+
+    /// The frames for a subscriber in this mode.
+    pub(crate) fn frames(&self, is_full: bool) -> &Frames {
+        let cell = if is_full { &self.full } else { &self.plain };
+        cell.get_or_init(|| {
+            Frames::encode(self.records.iter().map(|Record { offset, prev, data }| {
+                if is_full {
+                    server::write_event(&self.topic, data.get(), *offset, *prev)
+                } else {
+                    server::write_message(&self.topic, data.get())
+                }
+            }))
+        })
+    }
+}
+
+impl Frames {
+    fn encode(texts: impl Iterator<Item = String>) -> Self {
+        let (mut bytes, mut begins) = (Vec::new(), Vec::new());
+        for text in texts {
+            begins.push(bytes.len());
+            let head = encode::head(Opcode::Text, text.len());
+            bytes.reserve(head.len() + text.len());
+            bytes.extend_from_slice(&head);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        Self { bytes: bytes.into(), begins }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn one(bytes: Bytes) -> Self {
+        Self { bytes, begins: vec![0] }
+    }
+
+    /// The bytes of the frames from an index on.
+    pub(crate) fn from(&self, index: usize) -> &[u8] {
+        self.begins.get(index).map_or(&[], |&begin| &self.bytes[begin..])
+    }
+
+    /// The same, sharing the buffer.
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        self.bytes.slice_ref(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_gets_a_slice_of_one_buffer() {
+        let topic = Topic::parse("t").unwrap();
+        let record = |offset: u64| Record {
+            offset,
+            prev: offset - 1,
+            data: serde_json::value::to_raw_value(&offset).unwrap().into(),
+        };
+        let batch = Batch::new(topic, vec![record(1), record(2)]);
+        assert_eq!(batch.offsets(), [1, 2]);
+        let second = encode::text(r#"{"topic":"t","data":2,"offset":2,"prev":1}"#);
+        let full = batch.frames(true);
+        assert!(full.from(0).ends_with(&second) && full.from(0).len() == 2 * second.len());
+        assert_eq!(full.from(1), &second[..]);
+        assert_eq!(full.from(2), b"");
+        assert_eq!(full.share(full.from(1)).as_ptr(), full.from(1).as_ptr(), "no copy");
+        assert_eq!(batch.frames(false).from(1), &encode::text(r#"{"topic":"t","data":2}"#)[..]);
+    }
+}

@@ -1,0 +1,172 @@
+//! [`Local`]: one topic's subscribers on this node, and the passes that bring them its events.
+//!
+//! The broker hands over events in order; they wait as *pending* until a pass takes them, as one batch, to every subscriber. One
+//! pass runs at a time, so that all subscribers see one order. A small topic's pass is run by whoever published, at once; a large one's by a task of
+//! its own, in slices between which other tasks get their turn.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use slab::Slab;
+use tidewire_protocol::{delivery::Delivery, name::Topic, topic::Epoch};
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::{batch::Batch, gather};
+use crate::{
+    broker::{Broker, BrokerError, Record, Sink},
+    metrics::Counters,
+    outbox::Outbox,
+};
+
+/// Subscribers served without giving other tasks a turn: some 0.2 ms of writes. Up to so many, a hop to a task costs more than
+/// the writes that it would move.
+const SLICE: usize = 64;
+
+/// The bounds of one batch, which is also what a pass may add to a queue at once.
+const BATCH_EVENTS: usize = 64;
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Events that may wait for their pass before publishers have to.
+const PENDING_EVENTS: usize = 1024;
+
+pub(crate) struct Local {
+    pub(super) topic: Topic,
+    pub(super) attached: tokio::sync::OnceCell<()>,
+    counters: Arc<Counters>,
+    state: Mutex<State>,
+    /// Told when pending events have been taken.
+    taken: Notify,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) epoch: Option<Epoch>,
+    /// The newest offset that a pass has begun to hand to the subscribers.
+    pub(super) position: u64,
+    pub(super) subscribers: Slab<Subscriber>,
+    pending: Vec<Record>,
+    /// Somebody is to deliver what is pending, or does.
+    is_delivering: bool,
+}
+
+pub(super) struct Subscriber {
+    pub(super) session: Arc<str>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) is_full: bool,
+    pub(super) delivery: Delivery,
+}
+
+impl Local {
+    pub(super) fn new(topic: Topic, counters: Arc<Counters>) -> Self {
+        let attached = tokio::sync::OnceCell::new();
+        Self { topic, attached, counters, state: Mutex::default(), taken: Notify::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while a topic is locked")
+    }
+
+    pub(super) async fn attach(
+        self: &Arc<Self>,
+        broker: &Arc<dyn Broker>,
+    ) -> Result<(), BrokerError> {
+        let attach = || async {
+            let place = broker.attach(&self.topic, Arc::clone(self) as Arc<dyn Sink>).await?;
+            let mut state = self.lock();
+            // A pass of later events may have begun already.
+            state.position = state.position.max(place.offset);
+            state.epoch = Some(place.epoch);
+            Ok(())
+        };
+        self.attached.get_or_try_init(attach).await.copied()
+    }
+
+    /// Waits while more events are pending than should: publishers are held to the pace of the passes, not of any socket.
+    pub(super) async fn wait_for_room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            if self.lock().pending.len() < PENDING_EVENTS {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Delivers what is pending: here, if that is one slice of subscribers, else by a task.
+    pub(super) fn deliver_now(self: Arc<Self>) {
+        let subscribers = self.lock().subscribers.len();
+        match Handle::try_current() {
+            Ok(runtime) if subscribers > SLICE => drop(runtime.spawn(self.deliver_in_slices())),
+            _ => {
+                while let Some(batch) = self.next_batch() {
+                    self.serve(&batch, 0, usize::MAX);
+                }
+            }
+        }
+    }
+
+    async fn deliver_in_slices(self: Arc<Self>) {
+        while let Some(batch) = self.next_batch() {
+            let mut from = 0;
+            while self.serve(&batch, from, SLICE) {
+                from += SLICE;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Begins a pass with the events that are pending. With `None` there are none, and the next event begins a new delivery.
+    fn next_batch(&self) -> Option<Batch> {
+        let mut state = self.lock();
+        let mut bytes = 0;
+        let fits = |record: &&Record| {
+            bytes += record.data.get().len();
+            bytes <= BATCH_BYTES
+        };
+        let count = state.pending.iter().take(BATCH_EVENTS).take_while(fits).count().max(1);
+        let records: Vec<Record> = if count < state.pending.len() {
+            state.pending.drain(..count).collect()
+        } else {
+            std::mem::take(&mut state.pending)
+        };
+        let Some(last) = records.last() else {
+            state.is_delivering = false;
+            return None;
+        };
+        state.position = last.offset;
+        drop(state);
+        self.taken.notify_waiters();
+        Some(Batch::new(self.topic.clone(), records))
+    }
+
+    /// Hands a batch to at most `most` places of the table from `from` on. Returns whether there are more.
+    fn serve(&self, batch: &Batch, from: usize, most: usize) -> bool {
+        let mut state = self.lock();
+        let (mut sent, mut bytes) = (0, 0);
+        let to = from.saturating_add(most).min(state.subscribers.capacity());
+        for key in from..to {
+            let Some(subscriber) = state.subscribers.get_mut(key) else { continue };
+            let frames = batch.frames(subscriber.is_full);
+            let (messages, length) =
+                subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames);
+            sent += messages;
+            bytes += length;
+        }
+        // Once for all: a counter that all cores share costs more than the rest of a delivery.
+        self.counters.sent(sent, bytes);
+        to < state.subscribers.capacity()
+    }
+}
+
+impl Sink for Local {
+    fn deliver(self: Arc<Self>, record: &Record) {
+        let mut state = self.lock();
+        state.pending.push(record.clone());
+        if std::mem::replace(&mut state.is_delivering, true) {
+            return;
+        }
+        drop(state);
+        if !gather::leave(&self) {
+            self.deliver_now();
+        }
+    }
+}
