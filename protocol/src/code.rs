@@ -136,9 +136,15 @@ mod tests {
     use super::*;
 
     fn check_table<T: Copy>(all: &[(T, &str, &str)], number: impl Fn(T) -> u16) {
-        assert!(all.windows(2).all(|pair| number(pair[0].0) < number(pair[1].0)), "sorted, none twice");
+        assert!(
+            all.windows(2).all(|pair| number(pair[0].0) < number(pair[1].0)),
+            "sorted, none twice"
+        );
         for (_, name, meaning) in all {
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()),
+                "{name}"
+            );
             assert!(meaning.ends_with('.'), "{meaning}");
         }
     }
@@ -151,7 +157,13 @@ mod tests {
 
     #[test]
     fn unknown_codes_are_judged_by_their_range() {
-        for (code, retry) in [(4050, Retry::Now), (4150, Retry::BackOff), (4250, Retry::Stop), (4700, Retry::Stop), (1012, Retry::BackOff)] {
+        for (code, retry) in [
+            (4050, Retry::Now),
+            (4150, Retry::BackOff),
+            (4250, Retry::Stop),
+            (4700, Retry::Stop),
+            (1012, Retry::BackOff),
+        ] {
             assert_eq!(CloseCode(code).retry(), retry, "{code}");
         }
         assert!(ErrorCode(399).may_retry() && !ErrorCode(199).may_retry());
