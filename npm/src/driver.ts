@@ -289,7 +289,8 @@ export class Driver implements Home {
     for (const call of this.#early.splice(0)) call.fail(end);
     this.#requests.rejectAll(end);
     for (const member of this.topics.all()) member.end(end);
-    this.#set({ state: "closed", retryAt: undefined, error });
+    // The core may have said so already.
+    if (error || this.connection.getSnapshot().state !== "closed") this.#set({ state: "closed", retryAt: undefined, error });
     this.#core?.free();
     this.#core = undefined;
     this.#notices.flush();

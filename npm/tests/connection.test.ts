@@ -69,6 +69,19 @@ test("a close code that says stop is the end until the page acts, with code and 
   live.close();
 });
 
+test("a refused token ends it, in the server's words", async () => {
+  const { live, socket, state } = fixture({ token: "bad" });
+  const server = await socket();
+  server.onopen?.();
+  await settle();
+  server.error(server.takeOne("$hello").id, 200, "unauthorized", "log in again");
+  assert.equal(state().state, "connecting", "the close says whether to come back");
+  server.drop(CloseCode.unauthorized, "log in again");
+  assert.equal(state().state, "closed");
+  assert.equal(state().reason, "log in again");
+  live.close();
+});
+
 test("pings are answered, and a silent server is dropped", async () => {
   const { live, server, state } = await connected();
   server.receive({ topic: "$ping" });
@@ -152,8 +165,9 @@ test("listeners of the state hear each change, and may be given twice", async ()
   await server.greet();
   off();
   server.drop();
-  assert.deepEqual(states, ["connecting", "connecting", "connected", "connected", "waiting"]);
   live.close();
+  live.close();
+  assert.deepEqual(states, ["connecting", "connecting", "connected", "connected", "waiting", "closed"]);
 });
 
 test("closing ends everything at once and for good", async () => {

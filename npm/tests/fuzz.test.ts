@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mock, test } from "node:test";
+import { TidewireError } from "../src/index.js";
+import { fixture, settle } from "./fake.js";
+
+const rounds = process.env.TIDEWIRE_LONG ? 500_000 : 20_000;
+const seed = Number(process.env.TIDEWIRE_SEED ?? Math.floor(Math.random() * 2 ** 32));
+
+const { frames }: { frames: { text: string }[] } = JSON.parse(
+  readFileSync(new URL("../../vectors/tuples.json", import.meta.url), "utf8"),
+);
+
+/** Mulberry32. */
+function randomFrom(state: number): (below: number) => number {
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+function mutate(text: string, random: (below: number) => number): string {
+  const at = random(text.length + 1);
+  const pieces = ["", "0", "-", "1e3", '"', "{", "}", "null", "chat:general", "$", "\u0000", "\\ud800", '"re":1,', '"offset":9,"prev":8,'];
+  return text.slice(0, at) + pieces[random(pieces.length)] + text.slice(at + random(4));
+}
+
+test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
+  const random = randomFrom(seed);
+  const { live, errors, socket, sockets, state } = fixture();
+  live.subscribe("chat:general", () => {}, { onGap: () => {} });
+  live.on("chat", () => {});
+  let server = await socket();
+  await server.greet();
+  for (let round = 0; round < rounds; round++) {
+    if (state().state !== "connected") {
+      mock.timers.tick(20_000);
+      server = await socket();
+      await server.greet();
+    }
+    const [request] = server.take().filter(({ topic }) => topic === "$subscribe");
+    if (request && random(2) === 0) server.reply(request.id, { epoch: `e${random(3)}`, offset: random(60), head: 60 });
+    const frame = frames[random(frames.length)]?.text ?? "";
+    server.receiveRaw(random(4) === 0 ? frame : mutate(frame, random));
+    if (random(100) === 0) mock.timers.tick(random(5_000));
+  }
+  await settle();
+  assert(errors.every((error) => error instanceof TidewireError));
+
+  server.drop();
+  mock.timers.tick(20_000);
+  assert.equal(sockets.length, 1);
+  server = await socket();
+  await server.greet();
+  server.take();
+  const prices: number[] = [];
+  live.subscribe("prices", (price) => prices.push(price));
+  server.accept("e", 0);
+  server.event("prices", 1, 5);
+  assert.deepEqual(prices, [5], "the client still works");
+  live.close();
+});
