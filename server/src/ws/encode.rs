@@ -64,44 +64,33 @@ pub fn close_without_code() -> Bytes {
 
 /// A server's frame. A text's payload has to be UTF-8, a control frame's at most 125 bytes.
 pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let head = head(opcode, payload.len());
-    let mut frame = Vec::with_capacity(head.len() + payload.len());
-    frame.extend_from_slice(&head);
-    frame.extend_from_slice(payload);
-    frame.into()
+    join(HeadBytes::write(opcode, false, payload.len(), None), payload).into()
+}
+
+/// A server's frame whose payload is compressed.
+pub(super) fn compressed_frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    join(HeadBytes::write(opcode, true, payload.len(), None), payload).into()
 }
 
 /// A server's frame whose payload is written by `write` at the end of the buffer it is given, in
 /// which there is room for `capacity` bytes.
 pub fn write(opcode: Opcode, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    write_frame(opcode, capacity, |payload| {
-        write(payload);
-        false
-    })
-}
-
-/// [`write()`], where the closure says whether the payload it wrote is compressed.
-pub(super) fn write_frame(
-    opcode: Opcode,
-    capacity: usize,
-    write: impl FnOnce(&mut Vec<u8>) -> bool,
-) -> Bytes {
     let mut buffer = Vec::with_capacity(MAX_PLAIN_HEAD + capacity);
     // The head's length depends on the payload's: it is written last, against the payload.
     buffer.resize(MAX_PLAIN_HEAD, 0);
-    let compressed = write(&mut buffer);
-    let head = HeadBytes::write(opcode, compressed, buffer.len() - MAX_PLAIN_HEAD, None);
+    write(&mut buffer);
+    let head = head(opcode, buffer.len() - MAX_PLAIN_HEAD);
     let start = MAX_PLAIN_HEAD - head.len();
     buffer[start..MAX_PLAIN_HEAD].copy_from_slice(&head);
+    // Frames wait in queues and histories, which count their length.
+    buffer.shrink_to_fit();
     Bytes::from(buffer).slice(start..)
 }
 
 /// A client's frame, masked with `key`, which has to be new and random for every frame.
 pub fn masked(opcode: Opcode, payload: &[u8], key: [u8; 4]) -> Bytes {
     let head = HeadBytes::write(opcode, false, payload.len(), Some(key));
-    let mut frame = Vec::with_capacity(head.len() + payload.len());
-    frame.extend_from_slice(&head);
-    frame.extend_from_slice(payload);
+    let mut frame = join(head, payload);
     mask::apply(&mut frame[head.len()..], key, 0);
     frame.into()
 }
@@ -113,4 +102,8 @@ pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
 
 fn control(opcode: Opcode, payload: &[u8]) -> Bytes {
     frame(opcode, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+}
+
+fn join(head: HeadBytes, payload: &[u8]) -> Vec<u8> {
+    [&head, payload].concat()
 }

@@ -75,6 +75,9 @@ pub enum Refusal {
     /// `Sec-WebSocket-Key` is missing, comes twice or is not 16 bytes in base64: 400.
     #[error("the request has no valid Sec-WebSocket-Key")]
     Key,
+    /// The server has no connection to upgrade, a mistake in its setup: 500.
+    #[error("the connection cannot be upgraded")]
+    Connectionless,
 }
 
 impl Refusal {
@@ -84,6 +87,7 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Origin => StatusCode::FORBIDDEN,
+            Self::Connectionless => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -125,11 +129,18 @@ impl Offer {
     /// # Errors
     /// The first of the answers 405, 400 and 426 that applies.
     pub fn read(request: &request::Parts) -> Result<Self, Refusal> {
-        let headers = &request.headers;
-        if request.method != Method::GET {
+        Self::check(&request.method, request.version, &request.headers)
+    }
+
+    pub(super) fn check(
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<Self, Refusal> {
+        if method != Method::GET {
             return Err(Refusal::Method);
         }
-        if request.version != Version::HTTP_11 {
+        if version != Version::HTTP_11 {
             return Err(Refusal::HttpVersion);
         }
         sole(headers, header::HOST).ok_or(Refusal::Host)?;

@@ -1,10 +1,10 @@
 //! Decompressing a message of `permessage-deflate` (RFC 7692, section 7.2.2), within the read limit.
 //!
 //! A message is decompressed when it is whole and without the context of earlier ones, which the
-//! negotiation excludes: so no connection owns a decompressor, and each thread keeps one to use
-//! again. Its window is the largest, which reads what any smaller one wrote.
+//! negotiation excludes: so no connection owns a decompressor. Making one costs 0.4 µs. Its window
+//! is the largest, which reads what any smaller one wrote.
 
-use std::{borrow::Cow, cell::Cell};
+use std::borrow::Cow;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -12,10 +12,6 @@ use super::{
     decode::{DecodeError, Event},
     head::Opcode,
 };
-
-thread_local! {
-    static SPARE: Cell<Option<Decompress>> = const { Cell::new(None) };
-}
 
 /// What ends each message and is left out on the wire.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -43,13 +39,11 @@ pub(super) fn message<'a>(
 }
 
 fn inflate(compressed: &[u8], read_limit: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut stream = SPARE.take().unwrap_or_else(|| Decompress::new(false));
-    stream.reset(false);
+    let mut stream = Decompress::new(false);
     let mut output = Vec::new();
-    let outcome = feed(&mut stream, compressed, &mut output, read_limit)
-        .and_then(|()| feed(&mut stream, &TAIL, &mut output, read_limit));
-    SPARE.set(Some(stream));
-    outcome.map(|()| output)
+    feed(&mut stream, compressed, &mut output, read_limit)?;
+    feed(&mut stream, &TAIL, &mut output, read_limit)?;
+    Ok(output)
 }
 
 /// Decompresses all of `input`, of which a peer may have made several streams: a message may have
@@ -76,15 +70,16 @@ fn feed(
         if output.len() > read_limit {
             return Err(DecodeError::TooLarge);
         }
-        match status {
-            Status::StreamEnd => stream.reset(false),
-            // Room is left in the output: everything that the input says has been written.
-            _ if input.is_empty() && output.len() < output.capacity() => return Ok(()),
-            _ if read == 0 && output.len() == written => return Err(DecodeError::BadDeflate),
-            _ => {}
-        }
-        if status == Status::StreamEnd && input.is_empty() {
+        if status == Status::StreamEnd {
+            stream.reset(false);
+            if input.is_empty() {
+                return Ok(());
+            }
+        } else if input.is_empty() && output.len() < output.capacity() {
+            // Room is left: all that the input says has been written.
             return Ok(());
+        } else if read == 0 && output.len() == written {
+            return Err(DecodeError::BadDeflate);
         }
     }
 }

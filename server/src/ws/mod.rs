@@ -10,10 +10,14 @@ mod inflate;
 mod mask;
 mod message;
 mod origin;
+mod socket;
 mod text;
+mod upgrade;
 
 pub use decode::{CloseFrame, DecodeError, Decoder, Event};
 pub use head::{Opcode, Role};
+pub use socket::{Message, Options, SocketError, WebSocket};
+pub use upgrade::{Opened, Pending, Stream, Upgrade};
 
 /// The close codes of RFC 6455.
 pub mod close_code {
