@@ -6,7 +6,7 @@ import { Alarm } from "./alarm.js";
 import { ErrorCode } from "./codes.js";
 import { type ConnectionState, greeting, initialState, stateOf } from "./connection-state.js";
 import { type Core, Flag, newCore, Op } from "./core.js";
-import { type ErrorSink, TidewireError } from "./errors.js";
+import { type ErrorSink, errorOf, TidewireError } from "./errors.js";
 import { helloFrame, pongFrame, subscribeFrame, unsubscribeFrame } from "./frames.js";
 import { Link, NORMAL, type TokenSource } from "./link.js";
 import type { Home, Member } from "./member.js";
@@ -171,7 +171,7 @@ export class Driver implements Home {
       this.#fail(error);
     }
     if (!(flags & Flag.Deliver)) return;
-    if (kind === Kind.Error) this.onError(TidewireError.fromFrame(frame.data));
+    if (kind === Kind.Error) this.onError(errorOf(frame.data));
     else this.topics.deliver(members, frame as unknown as DataFrame);
     this.#notices.flush();
   }
@@ -264,7 +264,7 @@ export class Driver implements Home {
 
   /** An error with this code; the server's own words where it has just sent them. */
   #refusal(code: number): TidewireError {
-    const error = this.#frame?.topic === "$error" ? TidewireError.fromFrame(this.#frame.data) : undefined;
+    const error = this.#frame?.topic === "$error" ? errorOf(this.#frame.data) : undefined;
     return error?.code === code ? error : new TidewireError(code);
   }
 

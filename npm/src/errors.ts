@@ -6,9 +6,8 @@ function nameOf(code: number): string {
   return Object.entries(ErrorCode).find(([, other]) => other === code)?.[0] ?? "other";
 }
 
-/** For people, where no server says it better. */
+/** What the client's own verdicts mean, for people. */
 const texts: Readonly<Record<number, string>> = {
-  [ErrorCode.limit]: "too many requests wait for an answer",
   [ErrorCode.not_sent]: "there is no connection, and none will come by itself: it was not sent",
   [ErrorCode.unknown]: "the connection ended before the answer came: it may have been done",
   [ErrorCode.closed]: "the client was closed",
@@ -32,16 +31,16 @@ export class TidewireError extends Error {
     this.name = name;
     this.code = code;
   }
+}
 
-  /** Reads the data of an error frame, whatever a server put there. */
-  static fromFrame(data: unknown): TidewireError {
-    const { code, name, message } = (data ?? {}) as Record<string, unknown>;
-    return new TidewireError(
-      typeof code === "number" ? code : ErrorCode.internal,
-      typeof message === "string" ? message : undefined,
-      typeof name === "string" ? { name } : undefined,
-    );
-  }
+/** The error that an error frame's data tells of. Of a frame that is none the code is no number, which no reader asks for. */
+export function errorOf(data: unknown): TidewireError {
+  const { code, name, message } = (data ?? {}) as { code: number; name: unknown; message: unknown };
+  return new TidewireError(
+    code,
+    typeof message === "string" ? message : undefined,
+    typeof name === "string" ? { name } : undefined,
+  );
 }
 
 /** Takes an error that no caller waits for, such as one that a handler threw. */

@@ -1,4 +1,7 @@
 // The package `tidewire`: typed realtime for browser front ends of Rust back ends.
+//
+// Reading order: connect → connection (what a page calls) → driver (carries out what the core decides) → core, tuple (numbers),
+// link (socket and token), member (one subscription), topics (who hears of what).
 
 export { CloseCode, ErrorCode } from "./codes.js";
 export { type ConnectOptions, connect } from "./connect.js";

@@ -31,6 +31,8 @@ const initialStatus: SubscriptionStatus = {
   error: undefined,
 };
 
+const closed = () => new TidewireError(ErrorCode.closed, "the subscription was closed");
+
 /** A {@link Subscription}, and where the driver delivers. */
 export class Member implements EventStream<unknown, unknown> {
   readonly topic: string;
@@ -78,7 +80,7 @@ export class Member implements EventStream<unknown, unknown> {
     this.watched = true;
     this.#ready ??= new Promise((resolve, reject) => {
       const { state, position, error } = this.#status.getSnapshot();
-      if (state === "closed") reject(error ?? new TidewireError(ErrorCode.closed));
+      if (state === "closed") reject(error ?? closed());
       else if (position) resolve(position);
       else this.#settle = { resolve, reject };
     });
@@ -135,7 +137,7 @@ export class Member implements EventStream<unknown, unknown> {
   end(error: TidewireError | undefined): void {
     if (this.state === "closed") return;
     this.#set({ ...this.#status.getSnapshot(), state: "closed", error });
-    this.#settle?.reject(error ?? new TidewireError(ErrorCode.closed));
+    this.#settle?.reject(error ?? closed());
     this.#settle = undefined;
     // A loop over a closed connection is over; it has not failed.
     this.#stream?.end(error?.code === ErrorCode.closed ? undefined : error);
