@@ -5,7 +5,7 @@ import type { CSSProperties } from "react";
 /** Hues that are told apart at a glance. */
 const HUES = [12, 42, 72, 135, 232, 256, 282, 310, 345];
 
-/** The colour of a name, for whatever shows it. */
+/** The hue of a name, for an element of the class `person`. */
 export function hueOf(name: string): CSSProperties {
   let hash = 0;
   for (const char of name) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
@@ -15,7 +15,7 @@ export function hueOf(name: string): CSSProperties {
 export function Avatar({ name }: { name: string }) {
   const [initial = "?"] = new Intl.Segmenter().segment(name)[Symbol.iterator]().next().value?.segment ?? "?";
   return (
-    <span className="avatar" style={hueOf(name)} aria-hidden="true">
+    <span className="avatar person" style={hueOf(name)} aria-hidden="true">
       {initial.toLocaleUpperCase()}
     </span>
   );

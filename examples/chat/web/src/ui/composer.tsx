@@ -15,6 +15,9 @@ interface Props {
 /** As many characters as the server takes. */
 const LONGEST = 2000;
 
+/** A field that takes the focus unasked would bring up a keyboard of glass. */
+const hasKeys = matchMedia("(hover: hover) and (pointer: fine)").matches;
+
 export function Composer({ room, text, onText, onSend, isClosed }: Props) {
   const area = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
@@ -46,6 +49,7 @@ export function Composer({ room, text, onText, onSend, isClosed }: Props) {
         onKeyDown={key}
         placeholder={`Message #${room}`}
         aria-label={`Message to ${room}`}
+        autoFocus={hasKeys}
         disabled={isClosed}
       />
       {left < 200 && (

@@ -19,8 +19,7 @@ export function ConnectionPill({ live }: { live: ChatLive }) {
       <span className="pill-dot" />
       {label(connection)}
       {/* Read out once per state, not once per second. */}
-      {seconds > 0 && <span aria-hidden="true">{` in ${seconds} s`}</span>}
-      {state === "waiting" && "…"}
+      {seconds > 0 ? <span aria-hidden="true">{` in ${seconds} s`}</span> : state === "waiting" && "…"}
     </output>
   );
 }

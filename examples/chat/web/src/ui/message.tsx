@@ -16,7 +16,7 @@ interface GroupProps {
 export function MessageGroup({ user, isMine, messages }: GroupProps) {
   const at_ms = messages[0]?.at_ms ?? 0;
   return (
-    <article className="group" data-mine={isMine} style={hueOf(user)}>
+    <article className="group person" data-mine={isMine} style={hueOf(user)}>
       {!isMine && <Avatar name={user} />}
       <div className="group-body">
         <header className="group-head">

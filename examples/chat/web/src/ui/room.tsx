@@ -52,7 +52,7 @@ export function Room({ live, room, me, isActive }: Props) {
 function Empty({ room, error }: { room: string; error: TidewireError | undefined }) {
   const [title, text] = error
     ? ["This room is closed to this page", whyClosed(error)]
-    : [`It is quiet in ${room}`, "Say hello: everybody in the room sees it at once."];
+    : [`It is quiet in ${room}`, "Say hello: everybody in the room sees it at once. A second window will do for a try."];
   return (
     <div className="empty">
       <span className="empty-mark">

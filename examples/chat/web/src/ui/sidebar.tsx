@@ -66,10 +66,10 @@ export function Sidebar({ visitor, rooms, activity, isDrawer, isOpen, onClose }:
               <ul aria-labelledby="elsewhere">
                 {elsewhere.map(({ room, user, at_ms }) => (
                   <li key={room}>
-                    <a className="room-link" href={roomLink(room)}>
+                    <a className="room-link" href={roomLink(room)} title={`${user}, ${timeOf(at_ms)}`}>
                       <span className="hash">#</span>
                       <span className="room-name">{room}</span>
-                      <span className="room-note">{`${user}, ${timeOf(at_ms)}`}</span>
+                      <span className="room-note">{timeOf(at_ms)}</span>
                     </a>
                   </li>
                 ))}
