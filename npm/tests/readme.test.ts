@@ -4,9 +4,10 @@ import { test } from "node:test";
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 
-test("the code of the README is code that compiles", () => {
+test("the code of both READMEs is code that compiles", () => {
   const compiled = read("readme.tsx").replaceAll("export function", "function");
-  const blocks = [...read("../README.md").matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
+  const readmes = read("../README.md") + read("../../README.md");
+  const blocks = [...readmes.matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
   assert(blocks.length > 5);
   for (const block of blocks) {
     const code = block.replace(/^import .*\n/gm, "").trim();

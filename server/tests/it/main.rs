@@ -6,5 +6,7 @@ mod input;
 mod limits;
 mod metrics;
 mod plain;
+#[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
+mod readme;
 mod rights;
 mod support;

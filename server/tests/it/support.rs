@@ -24,9 +24,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start<V: Send + Sync + 'static>(live: &Live<V>) -> Self {
+        Self::serve(Router::new().route("/ws", live.handler())).await
+    }
+
+    pub(crate) async fn serve(app: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app: Router = Router::new().route("/ws", live.handler());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address, task }
     }

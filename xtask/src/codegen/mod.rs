@@ -1,5 +1,7 @@
 //! Files that are written from Rust and committed: the chat example's schema, and the tables of codes in TypeScript and in
-//! docs/wire.md.
+//! docs/wire.md, and the code in README.
+
+mod excerpts;
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +27,7 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
     let mut stale = Vec::new();
     let mut outputs = outputs()?;
     outputs.push(wire(project)?);
+    outputs.push(readme(project)?);
     for output in outputs {
         let path = project.root.join(output.path);
         let current = fs::read_to_string(&path).unwrap_or_default();
@@ -71,6 +74,13 @@ fn wire(project: &Project) -> Result<Output> {
         text = found.or_mend(format!("{path} has no table of {part}"), mend)?;
     }
     Ok(Output { path, contents: text })
+}
+
+/// README with the code that it shows as the tests have it.
+fn readme(project: &Project) -> Result<Output> {
+    let path = "README.md";
+    let text = fs::read_to_string(project.root.join(path)).or_mend(path, "restore it")?;
+    Ok(Output { path, contents: excerpts::fill(project, &text)? })
 }
 
 /// The rows of a table in Markdown.
