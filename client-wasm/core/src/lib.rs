@@ -20,7 +20,7 @@
 //! | `poll(core) → op` | the next output, 0 for none |
 //! | `arg(core, index) → number` | of the output polled last |
 //!
-//! `flags`: 1 the frame's data goes to its handlers, 2 there are outputs to poll. After every other call that takes `now` the
+//! `flags`: 1 the frame's data goes to its handlers, once the outputs are carried out; 2 there are outputs to poll. After every other call that takes `now` the
 //! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are small numbers from 1, each of its own set:
 //! a topic gets one when it is subscribed or `$subscribed`, an epoch whenever it comes; a topic without one is 0. A number that
 //! was passed in belongs to its name until its release (15, 16) is polled.

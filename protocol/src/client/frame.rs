@@ -93,6 +93,7 @@ impl Kind {
 pub enum Verdict {
     /// Nothing; the outputs may still speak of it.
     Ignore,
-    /// Hand it to the topic's handlers; a message or an error that answers nothing to those of the connection.
+    /// When the outputs are carried out, hand it to the topic's handlers; a message or an error that answers nothing to those
+    /// of the connection.
     Deliver,
 }

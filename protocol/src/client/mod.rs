@@ -5,8 +5,8 @@
 //! the driver, which owns the socket, the timer and the tables that give names numbers.
 //!
 //! # Driving it
-//! After every call the driver polls until nothing comes and does what it is told, in order; then it sets its timer by
-//! [`Client::poll_timeout`]. An event only ever moves that moment away, so an early timer is harmless: [`Client::handle_timeout`]
+//! After every call the driver polls until nothing comes and does what it is told, in order; then it delivers the frame if it is
+//! to (a gap is told before the event that follows it) and sets its timer by [`Client::poll_timeout`]. An event only ever moves that moment away, so an early timer is harmless: [`Client::handle_timeout`]
 //! does what is due, which may be nothing. After [`Output::Shut`] and [`Output::Open`] it drops what an earlier socket still
 //! reports. It may be called from within the handling of an output.
 //!

@@ -98,4 +98,9 @@ impl Requests {
         self.done = 0;
         self.waiting = self.table.len();
     }
+
+    #[cfg(test)]
+    pub(super) fn restart_at(&mut self, last: u32) {
+        self.last = last;
+    }
 }

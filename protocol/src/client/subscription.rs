@@ -139,6 +139,7 @@ impl Subscription {
     pub(super) fn detach(&mut self) {
         self.phase = Phase::Off;
         self.request = 0;
+        self.waived = 0;
         self.retry_at = NEVER;
         self.refusals = 0;
     }

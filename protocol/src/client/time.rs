@@ -52,7 +52,8 @@ impl Backoff {
         } else {
             self.base_ms << doublings
         };
-        self.random().checked_rem(limit.saturating_add(1)).unwrap_or(0)
+        // Never nothing: a deadline that is set lies ahead.
+        self.random().checked_rem(limit).unwrap_or(0).saturating_add(1)
     }
 
     /// SplitMix64: a few instructions, and any seed will do.

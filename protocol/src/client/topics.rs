@@ -167,13 +167,14 @@ impl Client {
         let now = self.clock.now();
         let Some(subscription) = self.topics.find(topic) else { return };
         subscription.request = 0;
-        if subscription.server {
-            // The events still flow; only a hole in them cannot be filled.
+        let flows = subscription.server;
+        if flows && !code.may_retry() {
+            // Only a hole in the events cannot be filled.
             subscription.phase = Phase::Live;
             subscription.stop_recovering(now);
             return;
         }
-        subscription.phase = Phase::Off;
+        subscription.phase = if flows { Phase::Stale } else { Phase::Off };
         if !code.may_retry() {
             self.outputs.push(Output::Refused { topic, code, retry_at: None });
             self.end_topic(topic);
@@ -194,7 +195,7 @@ impl Client {
         let Some(subscription) = self.topics.entry(topic) else { return };
         self.server_topics += usize::from(!subscription.server);
         subscription.server = true;
-        let behind = subscription.epoch == epoch && offset > subscription.offset;
+        let behind = epoch != 0 && epoch == subscription.epoch && offset > subscription.offset;
         let asked = subscription.request != 0;
         if !behind {
             // A `$subscribe` on its way from before changes nothing any more: its answer is as contiguous as the events.

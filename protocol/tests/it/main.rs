@@ -1,5 +1,6 @@
 //! The crate as its users see it: one binary, one module per topic.
 
+mod client;
 #[cfg(feature = "schema")]
 mod export;
 #[cfg(feature = "json")]

@@ -1,0 +1,155 @@
+//! A server that says anything at all: the core reports and goes on.
+
+use std::collections::BTreeMap;
+
+use tidewire_protocol::{
+    MAX_INTEGER, Millis,
+    client::{Client, Config, Continuity, Frame, Kind, Output, Verdict},
+    code::CloseCode,
+};
+
+use super::{model::Random, numbers::Numbers};
+
+/// A driver without a network: whatever it is told to send is lost, and whatever comes is made up.
+pub(super) struct Hostile {
+    client: Client,
+    random: Random,
+    now: Millis,
+    topics: Numbers,
+    epochs: Numbers,
+    /// The last delivered offset of each topic, since its subscription began or jumped.
+    last: BTreeMap<u32, u64>,
+    hello: u32,
+    /// Subscribes that were sent, and calls that may each send one for every topic.
+    asked: usize,
+    calls: usize,
+}
+
+impl Hostile {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        Self {
+            client: Client::new(Config::default(), random.next()),
+            random,
+            now: 0,
+            topics: Numbers::default(),
+            epochs: Numbers::default(),
+            last: BTreeMap::new(),
+            hello: 0,
+            asked: 0,
+            calls: 0,
+        }
+    }
+
+    pub(super) fn run(&mut self, turns: usize) {
+        self.client.connect(self.now);
+        self.carry_out();
+        for _ in 0..turns {
+            self.turn();
+        }
+        // Five recoveries of each topic in half a minute, and one answer to each call.
+        assert!(self.asked <= self.calls + 8 * turns, "{} for {} calls", self.asked, self.calls);
+    }
+
+    fn turn(&mut self) {
+        self.now += self.random.below(50);
+        self.calls += 1;
+        match self.random.below(40) {
+            0 => self.client.handle_closed(CloseCode(self.random.below(6_000) as u16), self.now),
+            1 => self.client.connect(self.now),
+            2..=4 => {
+                let topic = self.topics.give(self.random.below(4) as u32);
+                self.client.subscribe(topic, self.now);
+            }
+            5 => {
+                let topic = self.topics.find(self.random.below(4) as u32);
+                self.client.unsubscribe(topic, self.now);
+            }
+            6 => {
+                self.client.publish(self.now);
+            }
+            7 => self.client.handle_wake(self.now),
+            8 => self.pass(),
+            9..=12 => {
+                self.client.handle_opened(self.now);
+                self.carry_out();
+                let re = self.hello.into();
+                self.frame(Frame { re, ms: 2_000, to: 1_000, ..Frame::new(Kind::Hello) });
+            }
+            _ => {
+                let frame = self.any_frame();
+                self.frame(frame);
+            }
+        }
+        self.carry_out();
+    }
+
+    /// To the next deadline.
+    fn pass(&mut self) {
+        let Some(at) = self.client.poll_timeout() else { return };
+        self.now = self.now.max(at);
+        self.client.handle_timeout(self.now);
+        let next = self.client.poll_timeout();
+        assert!(next.is_none_or(|next| next > self.now), "time-outs make progress");
+    }
+
+    fn any_frame(&mut self) -> Frame {
+        let random = &mut self.random;
+        let mut number = || match random.below(8) {
+            0 => random.next() & MAX_INTEGER,
+            1 => MAX_INTEGER,
+            _ => random.below(12),
+        };
+        let (re, offset, prev, to, ms) = (number(), number(), number(), number(), number());
+        let kind = Kind::from_number(self.random.below(12) as u8);
+        let names = if self.random.percent(10) { 100_000 } else { 6 };
+        let name = self.random.below(names) as u32;
+        let topic =
+            if kind == Kind::Subscribed { self.topics.give(name) } else { self.topics.find(name) };
+        let epoch = match self.random.below(5) as u32 {
+            0 => 0,
+            name => self.epochs.give(name),
+        };
+        let codes = if self.random.percent(50) { 5 } else { 65_536 };
+        let code = self.random.below(codes) as u16;
+        let flags = self.random.below(4) as u8;
+        Frame { kind, re, topic, epoch, offset, prev, to, code, ms, flags }
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        let verdict = self.client.handle_frame(frame, self.now);
+        self.carry_out();
+        if frame.kind == Kind::Event && verdict == Verdict::Deliver {
+            let last = self.last.insert(frame.topic, frame.offset).expect("a subscription");
+            assert!(frame.offset > last, "{frame:?} after {last}");
+        }
+        // A driver gives an epoch a number before it knows whether the core wants it.
+        if frame.kind != Kind::Event {
+            assert!(self.epochs.in_use() <= 4);
+        }
+    }
+
+    fn carry_out(&mut self) {
+        for count in 0.. {
+            let Some(output) = self.client.poll_output() else { return };
+            assert!(count < 20_000, "it never ends");
+            match output {
+                Output::Hello { id } => self.hello = id,
+                Output::Subscribe { .. } => self.asked += 1,
+                Output::Subscribed { topic, how, at } => {
+                    let known = self.last.get(&topic).copied();
+                    if how == Continuity::Recovered {
+                        assert_eq!(known, Some(at.offset), "{output:?}");
+                    }
+                    self.last.insert(topic, at.offset);
+                }
+                Output::ReleaseTopic { topic } => {
+                    self.topics.release(topic);
+                    self.last.remove(&topic);
+                }
+                Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+                _ => {}
+            }
+        }
+    }
+}

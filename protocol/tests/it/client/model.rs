@@ -1,0 +1,263 @@
+//! A small server by the letter of docs/wire.md, with a whole memory of what it ever appended.
+//!
+//! It shares no code with the crate's own server side, so that one misreading of the text does not cancel out another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// SplitMix64.
+#[derive(Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub(super) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+/// Names are numbers here too, but not the client's.
+pub(super) type Name = u32;
+
+#[derive(Clone, Debug)]
+pub(super) enum Up {
+    Hello { id: u32 },
+    Subscribe { id: u32, topic: Name, since: Option<(Name, u64)> },
+    Unsubscribe { id: u32, topic: Name },
+    Publish { id: u32, topic: Name, payload: u64 },
+    Pong,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Down {
+    Hello { re: u32 },
+    Reply { re: u32, at: Option<(Name, u64)>, flags: u8 },
+    Error { re: u32, code: u16 },
+    Gap { topic: Name, after: u64, to: u64, cause: u16 },
+    Ping,
+    Subscribed { topic: Name, at: (Name, u64) },
+    Unsubscribed { topic: Name, code: u16 },
+    Event { topic: Name, offset: u64, prev: u64 },
+}
+
+/// One life of a topic.
+#[derive(Debug)]
+struct Log {
+    epoch: Name,
+    offsets: Vec<u64>,
+    /// How many of the newest are still in the history.
+    kept: usize,
+}
+
+impl Log {
+    fn head(&self) -> u64 {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// The events after an offset, if the history still has them all.
+    fn after(&self, since: (Name, u64)) -> Option<&[u64]> {
+        let from = match since.1 {
+            0 => 0,
+            offset => self.offsets.iter().position(|&o| o == offset)? + 1,
+        };
+        let lost = self.offsets.len() - self.kept;
+        (since.0 == self.epoch && from >= lost).then(|| &self.offsets[from..])
+    }
+}
+
+#[derive(Debug, Default)]
+struct Subscription {
+    of_server: bool,
+    /// A range that was not sent, to be told before the next event.
+    hole: Option<(u64, u64, u16)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) random: Random,
+    /// Whether things go wrong.
+    pub(super) faulty: bool,
+    logs: BTreeMap<Name, Log>,
+    next_epoch: Name,
+    /// Every event ever, by topic and epoch.
+    pub(super) truth: BTreeMap<(Name, Name), Vec<u64>>,
+    /// Payloads of publishes in order of arrival.
+    pub(super) published: Vec<u64>,
+    greeted: bool,
+    subscriptions: BTreeMap<Name, Subscription>,
+    pub(super) sent: Vec<Down>,
+}
+
+impl Server {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            random: Random(seed),
+            faulty: true,
+            logs: BTreeMap::new(),
+            next_epoch: 0,
+            truth: BTreeMap::new(),
+            published: Vec::new(),
+            greeted: false,
+            subscriptions: BTreeMap::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// A new connection; the server forgets the earlier one.
+    pub(super) fn accept(&mut self) {
+        self.greeted = false;
+        self.subscriptions.clear();
+        self.sent.clear();
+    }
+
+    /// Every topic begins anew.
+    pub(super) fn restart(&mut self) {
+        self.logs.clear();
+    }
+
+    pub(super) fn handle(&mut self, frame: Up) {
+        match frame {
+            Up::Hello { id } => {
+                assert!(!self.greeted, "one hello");
+                self.greeted = true;
+                self.sent.push(Down::Hello { re: id });
+                return;
+            }
+            _ => assert!(self.greeted, "the hello comes first: {frame:?}"),
+        }
+        match frame {
+            Up::Subscribe { id, topic, since } => self.subscribe(id, topic, since),
+            Up::Unsubscribe { id, topic } => {
+                let of_server = self.subscriptions.get(&topic).is_some_and(|s| s.of_server);
+                if of_server {
+                    self.sent.push(Down::Error { re: id, code: 201 });
+                } else {
+                    self.subscriptions.remove(&topic);
+                    self.sent.push(Down::Reply { re: id, at: None, flags: 0 });
+                }
+            }
+            Up::Publish { id, topic, payload } => {
+                if self.faulty && self.random.percent(5) {
+                    self.sent.push(Down::Error { re: id, code: 303 });
+                    return;
+                }
+                self.published.push(payload);
+                let early = self.random.percent(50);
+                let at = if early { None } else { Some(self.append(topic)) };
+                let log = self.log(topic);
+                // The answer may come before or after the event.
+                let (epoch, next) = (log.epoch, log.head() + 1);
+                let at = at.unwrap_or((epoch, next));
+                self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
+                if early {
+                    self.append_at(topic, next);
+                }
+            }
+            Up::Pong | Up::Hello { .. } => {}
+        }
+    }
+
+    fn subscribe(&mut self, id: u32, topic: Name, since: Option<(Name, u64)>) {
+        if self.faulty && self.random.percent(8) {
+            let code = if self.random.percent(70) { 303 } else { 201 };
+            self.sent.push(Down::Error { re: id, code });
+            return;
+        }
+        let log = self.log(topic);
+        let (epoch, head) = (log.epoch, log.head());
+        let missed = since.and_then(|since| log.after(since)).map(<[u64]>::to_vec);
+        let (offset, flags) = match (since, &missed) {
+            (None, _) => (head, 0),
+            (Some(_), None) => (head, 2),
+            (Some((_, offset)), Some(_)) => (offset, 1),
+        };
+        self.sent.push(Down::Reply { re: id, at: Some((epoch, offset)), flags });
+        let mut prev = offset;
+        for offset in missed.into_iter().flatten() {
+            self.sent.push(Down::Event { topic, offset, prev });
+            prev = offset;
+        }
+        self.subscriptions.entry(topic).or_default().hole = None;
+    }
+
+    /// The server subscribes the session itself.
+    pub(super) fn adopt(&mut self, topic: Name) {
+        if self.greeted && !self.subscriptions.contains_key(&topic) {
+            let log = self.log(topic);
+            let at = (log.epoch, log.head());
+            self.sent.push(Down::Subscribed { topic, at });
+            self.subscriptions.insert(topic, Subscription { of_server: true, hole: None });
+        }
+    }
+
+    pub(super) fn end(&mut self, topic: Name, code: u16) {
+        if self.subscriptions.remove(&topic).is_some() {
+            self.sent.push(Down::Unsubscribed { topic, code });
+        }
+    }
+
+    pub(super) fn ping(&mut self) {
+        self.sent.push(Down::Ping);
+    }
+
+    pub(super) fn append(&mut self, topic: Name) -> (Name, u64) {
+        let skipped = if self.random.percent(20) { self.random.below(1000) } else { 0 };
+        let offset = self.log(topic).head() + 1 + skipped;
+        self.append_at(topic, offset)
+    }
+
+    fn append_at(&mut self, topic: Name, offset: u64) -> (Name, u64) {
+        let forget = self.random.below(6) as usize;
+        let fate = if self.faulty { self.random.below(20) } else { 19 };
+        let log = self.log(topic);
+        let (epoch, prev) = (log.epoch, log.head());
+        log.offsets.push(offset);
+        log.kept = (log.kept + 1).min(20 - forget);
+        self.truth.entry((topic, epoch)).or_default().push(offset);
+        let Some(subscription) = self.subscriptions.get_mut(&topic) else { return (epoch, offset) };
+        match fate {
+            // The event does not fit, a later one takes its place, or the broker lost it: told with the next.
+            0..=2 => {
+                let cause = fate as u16 + 1;
+                let (after, _, worst) = subscription.hole.unwrap_or((prev, offset, cause));
+                subscription.hole = Some((after, offset, worst.max(cause)));
+            }
+            // A fault: it just does not arrive.
+            3 => {}
+            _ => {
+                if let Some((after, to, cause)) = subscription.hole.take() {
+                    self.sent.push(Down::Gap { topic, after, to, cause });
+                }
+                self.sent.push(Down::Event { topic, offset, prev });
+            }
+        }
+        (epoch, offset)
+    }
+
+    pub(super) fn head(&mut self, topic: Name) -> (Name, u64) {
+        let log = self.log(topic);
+        (log.epoch, log.head())
+    }
+
+    pub(super) fn subscribed(&self) -> BTreeSet<Name> {
+        self.subscriptions.keys().copied().collect()
+    }
+
+    fn log(&mut self, topic: Name) -> &mut Log {
+        let next = &mut self.next_epoch;
+        self.logs.entry(topic).or_insert_with(|| {
+            *next += 1;
+            Log { epoch: *next, offsets: Vec::new(), kept: 0 }
+        })
+    }
+}
