@@ -2,6 +2,8 @@
 
 use tidewire_protocol::code::CloseCode;
 
+use crate::ws::close_code::may_be_sent;
+
 use crate::error::Refusal;
 
 /// Why a session ended.
@@ -76,7 +78,10 @@ impl CloseReason {
             Self::Lost => None,
             // The answer to a close frame carries its code and no words.
             Self::Client { .. } => Some((self.code(), String::new())),
-            Self::Application { code, reason } => Some((*code, reason.clone())),
+            Self::Application { code, reason } if may_be_sent(code.0) => {
+                Some((*code, reason.clone()))
+            }
+            Self::Application { reason, .. } => Some((CloseCode::NORMAL, reason.clone())),
             _ => Some((self.code(), self.code().name().into())),
         }
     }

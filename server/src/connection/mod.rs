@@ -56,7 +56,7 @@ type RunningHook = BoxFuture<Result<(), Panic>>;
 /// A hook panicked; the panic hook has printed what there is to say.
 pub(crate) struct Panic;
 
-pub(crate) struct Connection<V> {
+pub(crate) struct Connection<V: Send + Sync + 'static> {
     live: Live<V>,
     outbox: Arc<Outbox>,
     core: session::Session,
@@ -298,6 +298,17 @@ impl<V: Send + Sync + 'static> Connection<V> {
     fn refuse(&self, id: Option<u64>, topic: &str, refusal: &Refusal) {
         let is_full = self.core.mode() == session::Mode::Full;
         requests::refuse(&self.outbox, is_full, id, topic, refusal);
+    }
+}
+
+impl<V: Send + Sync + 'static> Drop for Connection<V> {
+    /// A task that is dropped before its end, as a runtime does that stops, leaves no session behind.
+    fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            self.outbox.close(CloseReason::Lost);
+            session.end_subscriptions();
+            self.live.shared().sessions.remove(session);
+        }
     }
 }
 

@@ -201,7 +201,8 @@ impl<V: Send + Sync + 'static> Session<V> {
     }
 
     /// Ends the session. What is queued for it is delivered first, then a close frame with `code` and `reason` (at most 123
-    /// bytes). `code` is one of the application's (4500–4999), of the table, or 1000.
+    /// bytes). `code` is one of the application's (4500–4999), of the table, or 1000; one that RFC 6455 does not let
+    /// anybody send is sent as 1000.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.inner.outbox.close(CloseReason::Application { code, reason: reason.into() });
     }

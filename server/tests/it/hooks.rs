@@ -176,3 +176,31 @@ async fn an_id_that_is_taken_is_not_given_again() {
     ids.sort();
     assert_eq!(ids, ["a", "b"]);
 }
+
+#[test]
+fn a_runtime_that_stops_leaves_no_session_behind() {
+    let live = Live::<()>::builder().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = runtime.block_on(async {
+        let server = Server::start(&live).await;
+        let client = server.client().await;
+        live.sessions()[0].subscribe("t").await.unwrap();
+        client
+    });
+    drop(runtime);
+    drop(client);
+    assert_eq!((live.session_count(), live.metrics().subscriptions), (0, 0));
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_may_send_is_sent_as_1000() {
+    let live = Live::<()>::builder().build();
+    let server = Server::start(&live).await;
+    for (code, sent) in [(1005, 1000), (999, 1000), (4501, 4501), (1011, 1011)] {
+        let mut client = server.client().await;
+        live.sessions()[0].close(CloseCode(code), "");
+        assert_eq!(client.closed().await, Some(sent), "{code}");
+        drop(client);
+        eventually("the session is gone", || live.session_count() == 0).await;
+    }
+}
