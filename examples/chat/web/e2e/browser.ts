@@ -64,14 +64,18 @@ export class Visitor {
     await this.pill("Connected").waitFor();
   }
 
+  /** Where messages are written. */
+  get field(): Locator {
+    return this.page.getByRole("textbox", { name: /^Message to/ });
+  }
+
   async send(text: string): Promise<void> {
-    const field = this.page.getByRole("textbox", { name: /^Message to/ });
-    await field.fill(text);
-    await field.press("Enter");
+    await this.field.fill(text);
+    await this.field.press("Enter");
   }
 
   /** A message of the open room that everybody sees: no draft. */
-  message(text: string): Locator {
+  message(text: string | RegExp): Locator {
     return this.page.getByRole("log").getByRole("article").getByText(text, { exact: true });
   }
 

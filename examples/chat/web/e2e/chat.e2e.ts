@@ -50,8 +50,10 @@ test("two pages in a room see what either says", async () => {
   await bothSee([ann, ben], "hello from Ben");
   // The same words again are another message.
   await ben.send("hello from Ben");
-  await ann.message("hello from Ben").nth(1).waitFor();
-  assert.equal(await ben.message("hello from Ben").count(), 2);
+  for (const visitor of [ann, ben]) {
+    await visitor.message("hello from Ben").nth(1).waitFor();
+    assert.equal(await visitor.message("hello from Ben").count(), 2);
+  }
   assert.deepEqual([...ann.errors, ...ben.errors], []);
 });
 
@@ -105,6 +107,16 @@ test("a page that was cut off misses nothing", async (t) => {
   assert.deepEqual([...ann.errors, ...ben.errors], []);
 });
 
+test("Enter sends, Shift+Enter begins a line", async () => {
+  const [ann, ben] = await pair();
+  await ann.field.pressSequentially("one");
+  await ann.field.press("Shift+Enter");
+  await ann.field.pressSequentially("two");
+  await ann.field.press("Enter");
+  for (const visitor of [ann, ben]) assert.equal(await visitor.message(/^one\s*two$/).innerText(), "one\ntwo");
+  assert.equal(await ann.field.inputValue(), "");
+});
+
 test("what is said in another room is counted there", async () => {
   const ann = await Visitor.open(browser, server.url);
   const ben = await Visitor.open(browser, `${server.url}/#random`);
@@ -151,5 +163,5 @@ test("a page that was built against an older schema is told so", async () => {
   await visitor.enter("Ann");
   await visitor.page.getByRole("alert").filter({ hasText: "This page is older than the server" }).waitFor();
   await visitor.page.getByText("This room is closed to this page").waitFor();
-  assert.ok(await visitor.page.getByRole("textbox", { name: /^Message to/ }).isDisabled());
+  assert.ok(await visitor.field.isDisabled());
 });

@@ -6,7 +6,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 import { launch, Visitor } from "./browser.js";
 import { ChatServer } from "./server.js";
 
@@ -45,6 +45,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await picture("2-quiet");
       await converse(ann);
       await picture("3-talk");
+      await writeMuch(ann);
       await scrolledUp(ann);
       await picture("4-scrolled-up");
       if (viewport === NARROW) {
@@ -88,6 +89,21 @@ async function converse(ann: Visitor): Promise<void> {
   await ben.page.context().close();
 }
 
+/** How far a list is from its end. */
+const below = (list: Locator): Promise<number> =>
+  list.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+
+/** A long message is written and taken back: the end of the list stays in view. */
+async function writeMuch(ann: Visitor): Promise<void> {
+  const log = ann.page.getByRole("log");
+  for (const text of ["line\n".repeat(12), ""]) {
+    await ann.field.fill(text);
+    // Two frames: one in which the list changes, one in which it has.
+    await ann.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.ok((await below(log)) <= 1, "the end stays in view");
+  }
+}
+
 /** Somebody reads older messages while a new one comes. */
 async function scrolledUp(ann: Visitor): Promise<void> {
   const cy = await Visitor.open(browser, server.url);
@@ -102,8 +118,7 @@ async function scrolledUp(ann: Visitor): Promise<void> {
   await button.waitFor();
   await button.click();
   await button.waitFor({ state: "detached" });
-  const below = await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
-  assert.ok(below <= 1, "the button leads to the end");
+  assert.ok((await below(log)) <= 1, "the button leads to the end");
   await log.evaluate((element) => element.scrollTo({ top: 0 }));
   await cy.send("One more thing");
   await button.waitFor();
@@ -114,8 +129,7 @@ async function scrolledUp(ann: Visitor): Promise<void> {
 async function openDrawer(ann: Visitor): Promise<void> {
   await ann.page.getByRole("button", { name: "Rooms" }).click();
   await ann.page.getByRole("complementary", { name: "Rooms" }).and(ann.page.locator(":focus")).waitFor();
-  const field = ann.page.getByRole("textbox", { name: /^Message to/ });
-  const isFocused = await field.evaluate((element) => {
+  const isFocused = await ann.field.evaluate((element) => {
     element.focus();
     return document.activeElement === element;
   });

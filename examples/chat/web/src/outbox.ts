@@ -12,8 +12,10 @@ export interface Draft {
   readonly text: string;
   /** The key of the room's newest item when it was sent. */
   readonly after: number;
-  /** Why it was not taken; `undefined` as long as it may be. */
-  readonly failure: string | undefined;
+  /** Whether the server has taken it; the room shows it any moment. */
+  readonly isSent: boolean;
+  /** Why the server has not taken it. */
+  readonly failure?: string;
 }
 
 /** What {@link useOutbox} gives. */
@@ -34,16 +36,18 @@ export function useOutbox(live: ChatLive, room: string, me: string, items: reado
   const waiting = unseen(drafts, items, me);
   if (waiting.length < drafts.length) setDrafts(waiting);
 
-  const discard = (draft: Draft) => setDrafts((drafts) => drafts.filter(({ id }) => id !== draft.id));
+  const change = (id: number, change: Partial<Draft>) =>
+    setDrafts((drafts) => drafts.map((draft) => (draft.id === id ? { ...draft, ...change } : draft)));
+  const discard = ({ id }: Draft) => setDrafts((drafts) => drafts.filter((draft) => draft.id !== id));
   const send = (words: string) => {
     // As the server will have it.
     const text = words.trim();
-    const draft: Draft = { id: ++lastId, text, after: items.at(-1)?.key ?? 0, failure: undefined };
-    setDrafts((drafts) => [...drafts, draft]);
-    live.publish(roomTopic(room), { text }).catch((error: unknown) => {
-      const failure = explain(error);
-      setDrafts((drafts) => drafts.map((other) => (other.id === draft.id ? { ...other, failure } : other)));
-    });
+    const id = ++lastId;
+    setDrafts((drafts) => [...drafts, { id, text, after: items.at(-1)?.key ?? 0, isSent: false }]);
+    live.publish(roomTopic(room), { text }).then(
+      () => change(id, { isSent: true }),
+      (error: unknown) => change(id, { failure: explain(error) }),
+    );
   };
   const retry = (draft: Draft) => {
     discard(draft);

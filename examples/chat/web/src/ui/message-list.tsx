@@ -60,11 +60,12 @@ const NEAR_PX = 48;
 
 /**
  * Keeps a list at its end while its content and its height change, unless the visitor reads further up; then `fresh` says
- * whether there is more below. What the visitor sends (`sent` changes) brings the end back.
+ * whether there is more below. What the visitor sends (`sent` grows) brings the end back.
  */
 function useEnd(newest: number, sent: number) {
   const list = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
+  const height = useRef(0);
   // The newest item that has been in view.
   const [seen, setSeen] = useState(newest);
 
@@ -76,21 +77,26 @@ function useEnd(newest: number, sent: number) {
   const onScroll = () => {
     if (!list.current) return;
     const { scrollHeight, scrollTop, clientHeight } = list.current;
+    // Not the visitor has scrolled, but the list has another height.
+    if (clientHeight !== height.current) return;
     isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     if (isAtEnd.current) setSeen(newest);
   };
   useLayoutEffect(() => {
-    if (isAtEnd.current) follow();
+    if (isAtEnd.current) setSeen(newest);
   }, [newest]);
-  useLayoutEffect(follow, [sent]);
   useLayoutEffect(() => {
-    if (!list.current) return;
+    if (sent > 0) follow();
+  }, [sent]);
+  useLayoutEffect(() => {
     const element = list.current;
-    // A keyboard that opens, or a composer that grows, must not hide the end.
+    if (!element) return;
     const observer = new ResizeObserver(() => {
+      height.current = element.clientHeight;
       if (isAtEnd.current) element.scrollTo({ top: element.scrollHeight });
     });
-    observer.observe(element);
+    // The list itself too: a keyboard that opens, or a composer that grows, must not hide the end.
+    for (const part of [element, ...element.children]) observer.observe(part);
     return () => observer.disconnect();
   }, []);
   return { list, fresh: newest > seen, follow, onScroll };

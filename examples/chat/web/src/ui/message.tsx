@@ -44,21 +44,26 @@ interface DraftsProps {
 }
 
 export function DraftGroup({ drafts, isConnected, onRetry, onEdit }: DraftsProps) {
+  const noteOf = (draft: Draft) => {
+    if (draft.failure !== undefined) {
+      return (
+        <Note icon={<AlertIcon />} role="alert">
+          {draft.failure}
+          <button onClick={() => onRetry(draft)}>Try again</button>
+          <button onClick={() => onEdit(draft)}>Edit</button>
+        </Note>
+      );
+    }
+    if (draft.isSent) return null;
+    return <Note icon={<ClockIcon />}>{isConnected ? "Sending…" : "Waits for the connection"}</Note>;
+  };
   return (
     <div className="group" data-mine="true" role="group" aria-label="Not sent yet">
       <div className="group-body">
         {drafts.map((draft) => (
           <div key={draft.id} className="draft" data-failed={draft.failure !== undefined}>
             <p className="bubble">{draft.text}</p>
-            {draft.failure === undefined ? (
-              <Note icon={<ClockIcon />}>{isConnected ? "Sending…" : "Waits for the connection"}</Note>
-            ) : (
-              <Note icon={<AlertIcon />} role="alert">
-                {draft.failure}
-                <button onClick={() => onRetry(draft)}>Try again</button>
-                <button onClick={() => onEdit(draft)}>Edit</button>
-              </Note>
-            )}
+            {noteOf(draft)}
           </div>
         ))}
       </div>

@@ -43,7 +43,7 @@ export function NameDialog({ visitor, refusal }: Props) {
             {refusal}
           </p>
         )}
-        <button className="primary" disabled={!name.trim() || visitor !== undefined}>
+        <button className="primary" disabled={!name.trim() || name.trim() === visitor?.name}>
           {visitor ? "Entering…" : "Enter"}
         </button>
         {visitor && <ConnectionPill live={visitor.live} />}

@@ -1,4 +1,5 @@
-// Whether the page is too narrow for the rooms to stand beside the messages. `shell.css` has the same number.
+// Whether the page is too narrow for the rooms to stand beside the messages. The style sheets have
+// the same number.
 
 import { useSyncExternalStore } from "react";
 

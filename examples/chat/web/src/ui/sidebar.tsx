@@ -1,6 +1,6 @@
 // The rooms, and who the visitor is. On narrow screens a drawer.
 
-import { useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import type { Activity } from "../activity";
 import { isOwn, roomLink, type Rooms } from "../rooms";
 import { leave, type Visitor } from "../sign-in";
@@ -53,11 +53,20 @@ export function Sidebar({ visitor, rooms, activity, isDrawer, isOpen, onClose }:
             </button>
           )}
         </div>
-        <nav onClick={onClose}>
+        <nav>
           <h2 id="rooms">Rooms</h2>
           <ul aria-labelledby="rooms">
             {rooms.all.map((room) => (
-              <RoomLink key={room} room={room} rooms={rooms} unread={activity.unread(room)} />
+              <li key={room}>
+                <RoomLink room={room} isActive={room === rooms.active} onOpen={onClose}>
+                  <Unread count={activity.unread(room)} />
+                </RoomLink>
+                {isOwn(room) && (
+                  <button className="ghost leave" aria-label={`Leave ${room}`} onClick={() => rooms.leave(room)}>
+                    <CloseIcon />
+                  </button>
+                )}
+              </li>
             ))}
           </ul>
           {elsewhere.length > 0 && (
@@ -66,11 +75,9 @@ export function Sidebar({ visitor, rooms, activity, isDrawer, isOpen, onClose }:
               <ul aria-labelledby="elsewhere">
                 {elsewhere.map(({ room, user, at_ms }) => (
                   <li key={room}>
-                    <a className="room-link" href={roomLink(room)} title={`${user}, ${timeOf(at_ms)}`}>
-                      <span className="hash">#</span>
-                      <span className="room-name">{room}</span>
+                    <RoomLink room={room} title={`${user}, ${timeOf(at_ms)}`} onOpen={onClose}>
                       <span className="room-note">{timeOf(at_ms)}</span>
-                    </a>
+                    </RoomLink>
                   </li>
                 ))}
               </ul>
@@ -90,31 +97,30 @@ export function Sidebar({ visitor, rooms, activity, isDrawer, isOpen, onClose }:
   );
 }
 
-function RoomLink({ room, rooms, unread }: { room: string; rooms: Rooms; unread: number }) {
+interface RoomLinkProps {
+  room: string;
+  isActive?: boolean;
+  title?: string;
+  onOpen(): void;
+  children: ReactNode;
+}
+
+function RoomLink({ room, isActive, title, onOpen, children }: RoomLinkProps) {
   return (
-    <li>
-      <a className="room-link" href={roomLink(room)} aria-current={room === rooms.active ? "page" : undefined}>
-        <span className="hash">#</span>
-        <span className="room-name">{room}</span>
-        {unread > 0 && (
-          <span className="badge">
-            {unread > 99 ? "99+" : unread}
-            <span className="sr-only"> unread</span>
-          </span>
-        )}
-      </a>
-      {isOwn(room) && (
-        <button
-          className="ghost leave"
-          aria-label={`Leave ${room}`}
-          onClick={(event) => {
-            event.stopPropagation();
-            rooms.leave(room);
-          }}
-        >
-          <CloseIcon />
-        </button>
-      )}
-    </li>
+    <a className="room-link" href={roomLink(room)} title={title} aria-current={isActive ? "page" : undefined} onClick={onOpen}>
+      <span className="hash">#</span>
+      <span className="room-name">{room}</span>
+      {children}
+    </a>
+  );
+}
+
+function Unread({ count }: { count: number }) {
+  if (count === 0) return null;
+  return (
+    <span className="badge">
+      {count > 99 ? "99+" : count}
+      <span className="sr-only"> unread</span>
+    </span>
   );
 }
