@@ -6,6 +6,7 @@ use std::{
     env::{self, VarError},
     error::Error,
     io::{self, Write},
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,9 +32,11 @@ struct User {
 async fn main() -> Result<(), Box<dyn Error>> {
     let host = variable("HOST", "127.0.0.1")?;
     let port: u16 = variable("PORT", "3000")?.parse()?;
-    let app = Router::new()
-        .route("/ws", chat().handler())
-        .fallback_service(ServeDir::new(variable("WEB", WEB)?));
+    let web = PathBuf::from(variable("WEB", WEB)?);
+    if !web.join("index.html").exists() {
+        writeln!(io::stderr(), "no page in {}: `cargo xtask demo` builds it", web.display())?;
+    }
+    let app = Router::new().route("/ws", chat().handler()).fallback_service(ServeDir::new(web));
     let listener = TcpListener::bind((host.as_str(), port)).await?;
     writeln!(io::stdout(), "chat at http://{}", listener.local_addr()?)?;
     tokio::select! {

@@ -36,8 +36,8 @@ export function useOutbox(live: ChatLive, room: string, me: string, items: reado
   const waiting = unseen(drafts, items, me);
   if (waiting.length < drafts.length) setDrafts(waiting);
 
-  const change = (id: number, change: Partial<Draft>) =>
-    setDrafts((drafts) => drafts.map((draft) => (draft.id === id ? { ...draft, ...change } : draft)));
+  const change = (id: number, part: Partial<Draft>) =>
+    setDrafts((drafts) => drafts.map((draft) => (draft.id === id ? { ...draft, ...part } : draft)));
   const discard = ({ id }: Draft) => setDrafts((drafts) => drafts.filter((draft) => draft.id !== id));
   const send = (words: string) => {
     // As the server will have it.

@@ -26,7 +26,7 @@ export function Room({ live, room, me, isActive }: Props) {
 
   const edit = (draft: Draft) => {
     outbox.discard(draft);
-    setText(draft.text);
+    setText(text ? `${draft.text}\n${text}` : draft.text);
   };
   const isEmpty = items.length === 0 && outbox.drafts.length === 0;
   return (
