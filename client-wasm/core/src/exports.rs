@@ -141,3 +141,62 @@ pub extern "C" fn poll(core: &mut Core) -> u32 {
 pub extern "C" fn arg(core: &Core, index: u32) -> f64 {
     core.arguments.get(index as usize).map_or(0.0, |&number| number as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polled(core: &mut Core) -> Option<(u32, [f64; 4])> {
+        let op = poll(core);
+        (op != 0).then(|| (op, [0, 1, 2, 3].map(|index| arg(core, index))))
+    }
+
+    #[test]
+    fn a_client_connects_subscribes_and_delivers() {
+        let now = 1e12;
+        let mut core = create(1.0);
+        assert_eq!((timeout(&core), polled(&mut core)), (f64::INFINITY, None));
+        subscribe(&mut core, 1, now);
+        connect(&mut core, now);
+        assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));
+        assert_eq!(polled(&mut core), Some((2, [0.0; 4])));
+        assert_eq!((timeout(&core), polled(&mut core)), (now + 10_000.0, None));
+        opened(&mut core, now);
+        assert_eq!(polled(&mut core), Some((4, [1.0, 0.0, 0.0, 0.0])));
+        let hello = frame(&mut core, 1, 1.0, 0, 0, 0.0, 0.0, 1e4, 0, 25e3, 0, now);
+        assert_eq!((hello, timeout(&core)), (2, now + 35e3));
+        assert_eq!(polled(&mut core), Some((1, [2.0, 0.0, 0.0, 0.0])));
+        assert_eq!(polled(&mut core), Some((5, [2.0, 1.0, 0.0, 0.0])));
+        let reply = frame(&mut core, 2, 2.0, 0, 1, 41.0, 0.0, 57.0, 0, 0.0, 0, now);
+        assert_eq!((reply, polled(&mut core)), (2, Some((11, [1.0, 0.0, 1.0, 41.0]))));
+        assert_eq!(event(&mut core, 1, 42.0, 41.0, now), 1);
+        assert_eq!(event(&mut core, 1, 42.0, 41.0, now), 0, "a repeat");
+        assert_eq!(event(&mut core, 1, 45.0, 44.0, now), 2, "a hole");
+        assert_eq!(polled(&mut core), Some((5, [3.0, 1.0, 1.0, 42.0])));
+        assert_eq!(arg(&core, 9), 0.0);
+        free(core);
+    }
+
+    #[test]
+    fn what_is_lost_is_tried_again() {
+        let now = 1e12;
+        let mut core = create(1.0);
+        let id = publish(&mut core, now);
+        connect(&mut core, now);
+        closed(&mut core, 1006, now);
+        let retry_at = timeout(&core);
+        assert!(retry_at > now && retry_at <= now + 500.0);
+        while polled(&mut core).is_some() {}
+        elapsed(&mut core, retry_at);
+        assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));
+        closed(&mut core, 1006, retry_at);
+        while polled(&mut core).is_some() {}
+        wake(&mut core, retry_at + 1_000.0);
+        assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));
+        while polled(&mut core).is_some() {}
+        unsubscribe(&mut core, 1, now);
+        close(&mut core, now);
+        assert_eq!(polled(&mut core), Some((3, [1000.0, 0.0, 0.0, 0.0])));
+        assert_eq!(polled(&mut core), Some((10, [f64::from(id), 402.0, 0.0, 0.0])));
+    }
+}

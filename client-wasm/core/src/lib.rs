@@ -48,8 +48,7 @@
 //!
 //! `cargo xtask wasm` writes the module to `npm/wasm/core.wasm`; `WebAssembly.instantiate(bytes, {})` is all it needs. There is
 //! no wasm-bindgen in it: its glue and borrow checks cost 2.4 kB of the compressed package, and functions of numbers need
-//! neither. Inlined in JavaScript it compresses to 6.7 kB as hex and to 7.9 as base64, which hides every repeat that is not
-//! three bytes off.
+//! neither.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 

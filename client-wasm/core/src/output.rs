@@ -61,3 +61,63 @@ fn state_arguments(state: State) -> Arguments {
     };
     [number, code.into(), retry_at, 0]
 }
+
+#[cfg(test)]
+mod tests {
+    use tidewire_protocol::{
+        client::Position,
+        code::{CloseCode, ErrorCode},
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_output_has_its_op_and_arguments() {
+        let at = Position { epoch: 2, offset: 1 << 53 };
+        let code = CloseCode::DRAIN;
+        for (output, expected) in [
+            (Output::State(State::Idle), (1, [0, 0, 0, 0])),
+            (Output::State(State::Connecting), (1, [1, 0, 0, 0])),
+            (Output::State(State::Connected), (1, [2, 0, 0, 0])),
+            (Output::State(State::Waiting { code, retry_at: 9 }), (1, [3, 4000, 9, 0])),
+            (Output::State(State::Stopped { code }), (1, [4, 4000, 0, 0])),
+            (Output::State(State::Closed), (1, [5, 0, 0, 0])),
+            (Output::Open, (2, [0, 0, 0, 0])),
+            (Output::Shut { code }, (3, [4000, 0, 0, 0])),
+            (Output::Hello { id: 7 }, (4, [7, 0, 0, 0])),
+            (Output::Subscribe { id: 7, topic: 3, since: None }, (5, [7, 3, 0, 0])),
+            (Output::Subscribe { id: 7, topic: 3, since: Some(at) }, (5, [7, 3, 2, 1 << 53])),
+            (Output::Unsubscribe { id: 7, topic: 3 }, (6, [7, 3, 0, 0])),
+            (Output::Publish { id: u32::MAX }, (7, [u32::MAX.into(), 0, 0, 0])),
+            (Output::Pong, (8, [0, 0, 0, 0])),
+            (Output::Acked { id: 7, at }, (9, [7, 2, 1 << 53, 0])),
+            (Output::Rejected { id: 7, code: ErrorCode::UNKNOWN }, (10, [7, 401, 0, 0])),
+            (Output::Subscribed { topic: 3, how: Continuity::Fresh, at }, (11, [3, 0, 2, 1 << 53])),
+            (
+                Output::Subscribed { topic: 3, how: Continuity::Recovered, at },
+                (11, [3, 1, 2, 1 << 53]),
+            ),
+            (Output::Subscribed { topic: 3, how: Continuity::Lost, at }, (11, [3, 2, 2, 1 << 53])),
+            (
+                Output::Refused { topic: 3, code: ErrorCode::FORBIDDEN, retry_at: None },
+                (12, [3, 201, 0, 0]),
+            ),
+            (
+                Output::Refused { topic: 3, code: ErrorCode::LIMIT, retry_at: Some(9) },
+                (12, [3, 300, 9, 0]),
+            ),
+            (Output::Gap { topic: 3, after: 4, to: 6, cause: Cause::Dropped }, (13, [3, 4, 6, 1])),
+            (
+                Output::Gap { topic: 3, after: 4, to: 6, cause: Cause::Conflated },
+                (13, [3, 4, 6, 2]),
+            ),
+            (Output::Gap { topic: 3, after: 4, to: 6, cause: Cause::Lost }, (13, [3, 4, 6, 3])),
+            (Output::Gap { topic: 3, after: 4, to: 6, cause: Cause::NewEpoch }, (13, [3, 4, 6, 4])),
+            (Output::Malformed { count: 8 }, (14, [8, 0, 0, 0])),
+            (Output::ReleaseTopic { topic: 3 }, (15, [3, 0, 0, 0])),
+            (Output::ReleaseEpoch { epoch: 2 }, (16, [2, 0, 0, 0])),
+        ] {
+            assert_eq!(encode(output), expected, "{output:?}");
+        }
+    }
+}

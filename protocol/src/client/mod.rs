@@ -6,9 +6,10 @@
 //!
 //! # Driving it
 //! After every call the driver polls until nothing comes and does what it is told, in order; then it delivers the frame if it is
-//! to (a gap is told before the event that follows it) and sets its timer by [`Client::poll_timeout`]. An event only ever moves that moment away, so an early timer is harmless: [`Client::handle_timeout`]
-//! does what is due, which may be nothing. After [`Output::Shut`] and [`Output::Open`] it drops what an earlier socket still
-//! reports. It may be called from within the handling of an output.
+//! to (a gap is told before the event that follows it) and sets its timer by [`Client::poll_timeout`]. An event only ever moves
+//! that moment away, so an early timer is harmless: [`Client::handle_timeout`] does what is due, which may be nothing. After
+//! [`Output::Shut`] and [`Output::Open`] the driver drops what an earlier socket still reports. The client may be called from
+//! within the handling of an output.
 //!
 //! Topics and epochs are two sets of small numbers from 1 that the driver gives to names: to a topic when it is subscribed or
 //! `$subscribed`, to an epoch whenever it comes; any other frame's topic without a number is 0. A number that was passed in
