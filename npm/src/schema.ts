@@ -1,22 +1,25 @@
-// The types of a schema: what a generated module fills in, and how a topic's name finds its payloads.
+// The types of a schema: what a generated module fills in, and how a name finds what is sent under it.
 
 import type { NameOf } from "./names.js";
 
 declare const topics: unique symbol;
+declare const calls: unique symbol;
 
 /**
- * A schema written in Rust, as its generated module exports it: the types of its topics, and the hashes that tell the
- * server which version of each entry this page was built with.
+ * A schema written in Rust, as its generated module exports it: the types of its topics and calls, and the hashes that
+ * tell the server which version of each entry this page was built with.
  *
- * `Topics` has a property for each topic, its key the topic's pattern.
+ * `Topics` has a property for each topic, its key the topic's pattern; `Calls` one for each call, by name.
  */
-export interface Schema<Topics> {
+export interface Schema<Topics, Calls = {}> {
   /** The name of the schema in Rust. */
   readonly name: string;
-  /** The structural hash of every entry, by pattern. */
+  /** The structural hash of every entry, by pattern or name. */
   readonly entries: Readonly<Record<string, string>>;
   /** Exists for the compiler only. */
   readonly [topics]?: Topics;
+  /** Exists for the compiler only. */
+  readonly [calls]?: Calls;
 }
 
 /** Every name of a topic that the schema has. */
@@ -63,3 +66,12 @@ export type EventOf<Topics, Topic extends string> = Carried<Topics, Topic, "even
 
 /** The type of what clients publish to a topic; `never` where they may not. */
 export type PublishOf<Topics, Topic extends string> = Carried<Topics, Topic, "publish">;
+
+/** Every name of a call that the schema has. */
+export type CallOf<Calls> = keyof Calls & string;
+
+/** The type of a call's argument; `null` where it has none. */
+export type ArgsOf<Calls, Call extends CallOf<Calls>> = Calls[Call] extends { args: infer Args } ? Args : never;
+
+/** The type of a call's reply. */
+export type ReplyOf<Calls, Call extends CallOf<Calls>> = Calls[Call] extends { reply: infer Reply } ? Reply : never;

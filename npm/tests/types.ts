@@ -2,12 +2,15 @@
 
 import { useTopic } from "../src/react.js";
 import {
+  type ArgsOf,
+  type CallOf,
   connect,
   type EventOf,
   type Live,
   type NameOf,
   type Position,
   type PublishOf,
+  type ReplyOf,
   type Schema,
   type Subscription,
   topicName,
@@ -30,7 +33,12 @@ interface Topics {
   "prices": { event: Quote; publish: never };
   "{tenant}:jobs:{id}": { event: string; publish: number };
 }
+interface Calls {
+  "rooms.create": { args: NewMessage; reply: Message };
+  "rooms.list": { args: null; reply: string[] };
+}
 declare const schema: Schema<Topics>;
+declare const withCalls: Schema<Topics, Calls>;
 const live = connect(schema, { url: "/ws" });
 declare const room: string;
 
@@ -113,6 +121,23 @@ export async function streams(): Promise<void> {
   for await (const _ of live.subscribe("prices", () => {})) break;
   using held = live.subscribe("prices");
   await held.ready;
+}
+
+export function calls(): void {
+  same<Same<CallOf<Calls>, "rooms.create" | "rooms.list">>();
+  same<Same<ArgsOf<Calls, "rooms.create">, NewMessage>>();
+  same<Same<ReplyOf<Calls, "rooms.create">, Message>>();
+  same<Same<ArgsOf<Calls, "rooms.list">, null>>();
+  same<Same<ReplyOf<Calls, CallOf<Calls>>, Message | string[]>>();
+  same<Same<CallOf<typeof schema extends Schema<Topics, infer None> ? None : string>, never>>();
+  same<Same<typeof withCalls extends Schema<Topics, infer All> ? All : never, Calls>>();
+  // @ts-expect-error no such call
+  same<Same<ArgsOf<Calls, "rooms.end">, never>>();
+  // A connection that knows nothing of calls takes a schema that has some.
+  const withoutCalls = connect(withCalls, { url: "" });
+  same<Same<typeof withoutCalls, Live<Topics>>>();
+  // @ts-expect-error a schema without calls is not one with them
+  const _other: typeof withCalls = schema;
 }
 
 export function messages(): void {

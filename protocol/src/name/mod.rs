@@ -8,10 +8,10 @@ mod pattern;
 use alloc::{string::String, sync::Arc};
 use core::{borrow::Borrow, fmt, ops::Deref, str::FromStr};
 
-#[cfg(feature = "schema")]
-pub(crate) use grammar::check_fields;
 #[cfg(feature = "json")]
 pub(crate) use grammar::check_name;
+#[cfg(feature = "schema")]
+pub(crate) use grammar::{check_fields, equal};
 pub use pattern::{FillError, Params, Pattern, PatternError, Segment};
 
 /// The longest name in bytes of UTF-8: it fits a length of one byte, and a broker's key.
@@ -72,7 +72,7 @@ impl Topic {
 
 impl TopicError {
     /// Constant, for the errors of `schema!`.
-    const fn message(self) -> &'static str {
+    pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Empty => "a name must not be empty",
             Self::Reserved => "names that begin with `$` are reserved",

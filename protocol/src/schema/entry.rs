@@ -2,15 +2,23 @@
 
 use std::fmt;
 
-use super::{SchemaHash, TypedTopic, shape::Shape, types::Types};
+use super::{Call, SchemaHash, TypedTopic, shape::Shape, types::Types};
 
 /// One entry of a [`Schema`](super::Schema).
 #[derive(Clone, Copy)]
 pub struct Entry {
+    pub(super) kind: Kind,
     pub(super) key: &'static str,
     pub(super) docs: &'static str,
     pub(super) parts: fn() -> Vec<Part>,
     hash: fn() -> SchemaHash,
+}
+
+/// What an entry declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Topic,
+    Call,
 }
 
 /// One of the types that an entry carries.
@@ -23,10 +31,16 @@ impl Entry {
     /// The entry of a topic, with its doc comment.
     #[must_use]
     pub const fn topic<T: TypedTopic>(docs: &'static str) -> Self {
-        Self { key: T::PATTERN, docs, parts: topic_parts::<T>, hash: T::hash }
+        Self { kind: Kind::Topic, key: T::PATTERN, docs, parts: topic_parts::<T>, hash: T::hash }
     }
 
-    /// What names the entry on the wire: a topic's pattern.
+    /// The entry of a call, with its doc comment.
+    #[must_use]
+    pub const fn call<C: Call>(docs: &'static str) -> Self {
+        Self { kind: Kind::Call, key: C::NAME, docs, parts: call_parts::<C>, hash: C::hash }
+    }
+
+    /// What names the entry on the wire: a topic's pattern, a call's name.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
@@ -52,10 +66,24 @@ pub fn topic_hash<T: TypedTopic>() -> SchemaHash {
     SchemaHash::of(&canonical("topic", &topic_parts::<T>()))
 }
 
+/// Computes the structural hash of a call.
+#[doc(hidden)]
+#[must_use]
+pub fn call_hash<C: Call>() -> SchemaHash {
+    SchemaHash::of(&canonical("call", &call_parts::<C>()))
+}
+
 fn topic_parts<T: TypedTopic>() -> Vec<Part> {
     vec![
         Part { role: "event", types: Types::of::<T::Event>() },
         Part { role: "publish", types: Types::of::<T::Publish>() },
+    ]
+}
+
+fn call_parts<C: Call>() -> Vec<Part> {
+    vec![
+        Part { role: "args", types: Types::of::<C::Args>() },
+        Part { role: "reply", types: Types::of::<C::Reply>() },
     ]
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Entry, Schema,
-    entry::Part,
+    entry::{Kind, Part},
     layout,
     syntax::{Node, doc_lines, is_identifier},
     types::{Declaration, Types},
@@ -121,9 +121,11 @@ fn difference(found: &str, module: &str) -> String {
 pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
     check_patterns(S::ENTRIES)?;
     let entries: Vec<_> = S::ENTRIES.iter().map(|entry| (entry, (entry.parts)())).collect();
-    let (topics, value) = (format!("{}Topics", S::NAME), lower_first(S::NAME));
+    let (topics, calls) = (format!("{}Topics", S::NAME), format!("{}Calls", S::NAME));
+    let value = lower_first(S::NAME);
+    let has_calls = S::ENTRIES.iter().any(|entry| entry.kind == Kind::Call);
     let mut names = Declared::default();
-    for taken in ["Schema", &topics, &value] {
+    for taken in ["Schema", &topics, &value].into_iter().chain(has_calls.then_some(&*calls)) {
         names.rust.insert(taken.to_owned(), "the module itself");
     }
     for part in entries.iter().flat_map(|(_, parts)| parts) {
@@ -140,17 +142,20 @@ pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
         text.push('\n');
         text.push_str(declaration);
     }
-    text.push_str(&format!(
-        "\n/** The topics of {}, by pattern. */\nexport interface {topics} {{\n",
-        S::NAME
-    ));
-    for (entry, parts) in &entries {
-        text.push_str(&topic(entry, parts)?);
+    let mut interface = |name: &str, title: &str, kind: Kind| -> Result<(), ExportError> {
+        text.push_str(&format!("\n/** The {title}. */\nexport interface {name} {{\n"));
+        for (entry, parts) in entries.iter().filter(|(entry, _)| entry.kind == kind) {
+            text.push_str(&line(entry, parts)?);
+        }
+        text.push_str("}\n");
+        Ok(())
+    };
+    interface(&topics, &format!("topics of {}, by pattern", S::NAME), Kind::Topic)?;
+    if has_calls {
+        interface(&calls, &format!("calls of {}, by name", S::NAME), Kind::Call)?;
     }
-    text.push_str(&format!(
-        "}}\n\n{}export const {value}: Schema<{topics}> = {{\n",
-        docs(S::DOCS, 0)
-    ));
+    let types = if has_calls { format!("{topics}, {calls}") } else { topics };
+    text.push_str(&format!("\n{}export const {value}: Schema<{types}> = {{\n", docs(S::DOCS, 0)));
     text.push_str(&format!("  name: \"{}\",\n  entries: {{\n", S::NAME));
     for entry in S::ENTRIES {
         text.push_str(&format!("    {}: \"{}\",\n", quoted(entry.key), entry.hash()));
@@ -161,11 +166,12 @@ pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
 
 /// No name may match two patterns.
 fn check_patterns(entries: &[Entry]) -> Result<(), ExportError> {
-    let parse = |entry: &Entry| Pattern::parse(entry.key).expect("a topic has a pattern");
-    let patterns: Vec<_> = entries.iter().map(parse).collect();
-    for (at, pattern) in patterns.iter().enumerate() {
-        if let Some(other) = patterns[..at].iter().position(|other| other.overlaps(pattern)) {
-            return Err(ExportError::Overlap(entries[other].key, entries[at].key));
+    let topics = entries.iter().filter(|entry| entry.kind == Kind::Topic).map(|entry| entry.key);
+    let parse = |key| (key, Pattern::parse(key).expect("a topic has a pattern"));
+    let topics: Vec<_> = topics.map(parse).collect();
+    for (at, (key, pattern)) in topics.iter().enumerate() {
+        if let Some((other, _)) = topics[..at].iter().find(|(_, other)| other.overlaps(pattern)) {
+            return Err(ExportError::Overlap(other, key));
         }
     }
     Ok(())
@@ -207,8 +213,8 @@ impl Declared {
     }
 }
 
-/// An entry's line in the interface of topics.
-fn topic(entry: &Entry, parts: &[Part]) -> Result<String, ExportError> {
+/// An entry's line in the interface of its kind.
+fn line(entry: &Entry, parts: &[Part]) -> Result<String, ExportError> {
     let parts = parts.iter().map(|Part { role, types: Types { rust, name, .. } }| {
         let unreadable =
             || ExportError::Unreadable { rust: (*rust).to_owned(), text: name.clone() };

@@ -1,9 +1,9 @@
 //! `schema!`: from the declaration of a schema to its types.
 
-/// Declares a schema: a type for each topic, and one for the whole.
+/// Declares a schema: a type for each topic and each call, and one for the whole.
 ///
 /// ```
-/// use tidewire_protocol::{name::Pattern, schema::{Schema, TypedTopic}};
+/// use tidewire_protocol::{name::Pattern, schema::{Call, Schema, TypedTopic}};
 ///
 /// tidewire_protocol::schema! {
 ///     /// What this application says.
@@ -11,6 +11,9 @@
 ///         /// The load of a machine.
 ///         topic Load { host: String, core: u16 } = "load:{host}:{core}" { event: f64 }
 ///         topic Log = "log" { event: String, publish: String }
+///         /// Starts a machine again, and says how long that took in milliseconds.
+///         call Restart = "machines.restart" (String) -> u32;
+///         call Machines = "machines.list" () -> Vec<String>;
 ///     }
 /// }
 ///
@@ -18,13 +21,15 @@
 /// let topic = load.topic()?;
 /// assert_eq!(topic.as_str(), "load:db-1:3");
 /// assert_eq!(Load::from_params(&Load::pattern().matches(&topic).unwrap()), Some(load));
-/// assert_eq!(Metrics::ENTRIES.len(), 2);
+/// assert_eq!(Restart::NAME, "machines.restart");
+/// assert_eq!(Metrics::ENTRIES.len(), 4);
 /// # Ok::<(), tidewire_protocol::name::FillError>(())
 /// ```
 ///
 /// - A topic's fields are the parameters of its pattern, by name. A field's type has `FromStr` and `Display`, and what
 ///   the topic's type derives: `Clone`, `Debug`, `PartialEq`, `Eq` and `Hash`. Without parameters there are no fields.
 /// - `event` is what subscribers get, `publish` what clients send; without `publish` they may send nothing.
+/// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
 /// - Doc comments go to the Rust types and to the TypeScript.
 ///
 /// The compiler refuses a pattern that is none, and fields that are not its parameters:
@@ -37,6 +42,23 @@
 /// }
 /// ```
 ///
+/// It refuses a call whose name a topic could not have, and two entries of one name:
+///
+/// ```compile_fail
+/// tidewire_protocol::schema! {
+///     pub schema Rooms { call Create = "$create" (String) -> u32; }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// tidewire_protocol::schema! {
+///     pub schema Rooms {
+///         call Create = "rooms.create" (String) -> u32;
+///         call CreateTwo = "rooms.create" (u32) -> u32;
+///     }
+/// }
+/// ```
+///
 /// Patterns of which one name could match two are refused by the export, and by a server that is given them.
 #[macro_export]
 macro_rules! schema {
@@ -45,7 +67,8 @@ macro_rules! schema {
         $vis:vis schema $schema:ident {
             $(
                 $(#[$($entry_meta:tt)*])*
-                $kind:ident $entry:ident $({ $($fields:tt)* })? = $key:literal $({ $($parts:tt)* })?
+                $kind:ident $entry:ident $({ $($fields:tt)* })? = $key:literal
+                    $({ $($parts:tt)* })? $(($($args:tt)*) -> $reply:ty;)?
             )*
         }
     ) => {
@@ -54,8 +77,11 @@ macro_rules! schema {
         $vis struct $schema;
 
         $($crate::__schema_entry! {
-            $kind [$vis] [$(#[$($entry_meta)*])*] $entry [$({ $($fields)* })?] $key [$($($parts)*)?]
+            $kind [$vis] [$(#[$($entry_meta)*])*] $entry [$({ $($fields)* })?] $key [$({ $($parts)* })?]
+            [$(($($args)*) -> $reply)?]
         })*
+
+        const _: () = $crate::schema::expansion::distinct(&[$($key),*]);
 
         impl $crate::schema::Schema for $schema {
             const NAME: &'static str = ::core::stringify!($schema);
@@ -107,7 +133,8 @@ macro_rules! __schema_entry {
         topic [$vis:vis] [$(#[$meta:meta])*] $topic:ident
         [$({ $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })?]
         $pattern:literal
-        [event: $event:ty $(, publish: $publish:ty)? $(,)?]
+        [{ event: $event:ty $(, publish: $publish:ty)? $(,)? }]
+        []
     ) => {
         $crate::__schema_struct! {
             $(#[$meta])*
@@ -128,7 +155,7 @@ macro_rules! __schema_entry {
 
         impl $crate::schema::TypedTopic for $topic {
             type Event = $event;
-            type Publish = $crate::__schema_publish!($($publish)?);
+            type Publish = $crate::__schema_or!([$($publish)?] $crate::schema::NoPublish);
             const PATTERN: &'static str = $crate::schema::expansion::pattern(
                 $pattern,
                 &[$($($crate::schema::expansion::name(::core::stringify!($field))),*)?],
@@ -164,14 +191,41 @@ macro_rules! __schema_entry {
             }
         }
     };
-    (topic [$vis:vis] [$($meta:tt)*] $topic:ident [$($fields:tt)*] $pattern:literal [$($parts:tt)*]) => {
+    (
+        call [$vis:vis] [$(#[$meta:meta])*] $call:ident [] $name:literal [] [($($args:ty)?) -> $reply:ty]
+    ) => {
+        $(#[$meta])*
+        #[doc = ""]
+        #[doc = ::core::concat!("The call `", $name, "`.")]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        $vis struct $call;
+
+        impl $crate::schema::Call for $call {
+            type Args = $crate::__schema_or!([$($args)?] ());
+            type Reply = $reply;
+            const NAME: &'static str = $crate::schema::expansion::call_name($name);
+
+            fn hash() -> $crate::schema::SchemaHash {
+                static HASH: $crate::schema::expansion::OnceLock<$crate::schema::SchemaHash> =
+                    $crate::schema::expansion::OnceLock::new();
+                *HASH.get_or_init($crate::schema::expansion::call_hash::<Self>)
+            }
+        }
+    };
+    (topic [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` or `{ event: Type, publish: Type }`",
             " behind the pattern, and `{ name: Type, … }` or nothing before it",
         ));
     };
+    (call [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "call `", ::core::stringify!($call), "`: expected `(Type) -> Type;` or `() -> Type;` behind the name, and",
+            " nothing before it",
+        ));
+    };
     ($kind:ident [$vis:vis] [$($meta:tt)*] $entry:ident $($rest:tt)*) => {
-        ::core::compile_error!(::core::concat!("expected `topic`, found `", ::core::stringify!($kind), "`"));
+        ::core::compile_error!(::core::concat!("expected `topic` or `call`, found `", ::core::stringify!($kind), "`"));
     };
 }
 
@@ -183,14 +237,15 @@ macro_rules! __schema_struct {
     ($($fields:tt)*) => { $($fields)* };
 }
 
+/// The type that is declared, else the one that stands for none.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __schema_publish {
-    () => {
-        $crate::schema::NoPublish
+macro_rules! __schema_or {
+    ([] $absent:ty) => {
+        $absent
     };
-    ($publish:ty) => {
-        $publish
+    ([$declared:ty] $absent:ty) => {
+        $declared
     };
 }
 

@@ -1,7 +1,7 @@
 //! What an application declares once: its topics, what they carry, and the TypeScript that a page is built with.
 //!
-//! [`schema!`](crate::schema!) makes a Rust type of every topic, which implements [`TypedTopic`], and one type for the
-//! whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
+//! [`schema!`](crate::schema!) makes a Rust type of every topic, which implements [`TypedTopic`], one of every call, which
+//! implements [`Call`], and one for the whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -32,7 +32,10 @@
 //! serde's attributes and carries doc comments along. Integers of every size are `number`. Of two types within a schema
 //! that would have one name, one needs `#[ts(rename = "…")]`.
 
+mod absent;
 mod entry;
+#[doc(hidden)]
+pub mod expansion;
 mod export;
 mod hash;
 mod layout;
@@ -43,11 +46,12 @@ mod types;
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 
 use crate::name::{FillError, Params, Pattern, Topic};
 
+pub use absent::NoPublish;
 pub use entry::Entry;
 pub use export::ExportError;
 pub use hash::{SchemaHash, SchemaHashError};
@@ -77,6 +81,21 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
     /// `None` if one is missing or is no value of its field's type, or not the text of such a value: of a number `7` is
     /// taken and `07` is not, so that no two names mean one topic.
     fn from_params(params: &Params<'_>) -> Option<Self>;
+
+    /// The structural hash, computed at its first use.
+    fn hash() -> SchemaHash;
+}
+
+/// A request that clients make of the server, with the types of what they send and what they get.
+///
+/// [`schema!`](crate::schema!) implements it, for a type that only names the call.
+pub trait Call: Send + Sync + 'static {
+    /// What clients send; `()`, which is `null` on the wire, for a call without an argument.
+    type Args: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// What the server answers.
+    type Reply: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// The name on the wire, by the rules of a topic's; no other entry of the schema has it.
+    const NAME: &'static str;
 
     /// The structural hash, computed at its first use.
     fn hash() -> SchemaHash;
@@ -120,75 +139,5 @@ pub trait Schema: 'static {
     /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] if the file is missing or says something else.
     fn check(path: impl AsRef<Path>) -> Result<(), ExportError> {
         export::check::<Self>(path.as_ref())
-    }
-}
-
-/// What clients publish to a topic that takes no publishes: there is no such value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NoPublish {}
-
-impl Serialize for NoPublish {
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        match *self {}
-    }
-}
-
-impl<'de> Deserialize<'de> for NoPublish {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("nothing can be published to this topic"))
-    }
-}
-
-impl TS for NoPublish {
-    type WithoutGenerics = Self;
-    type OptionInnerType = Self;
-
-    fn name(_: &ts_rs::Config) -> String {
-        "never".to_owned()
-    }
-
-    fn inline(config: &ts_rs::Config) -> String {
-        Self::name(config)
-    }
-}
-
-/// What `schema!` needs of this crate; no part of its interface.
-#[doc(hidden)]
-pub mod expansion {
-    use std::{fmt::Display, str::FromStr};
-
-    pub use std::sync::OnceLock;
-
-    use crate::name::{Params, Pattern, check_fields};
-
-    use super::TypedTopic;
-    pub use super::entry::topic_hash;
-
-    /// A pattern whose parameters are the fields; else the build fails.
-    pub const fn pattern(pattern: &'static str, fields: &[&str]) -> &'static str {
-        match check_fields(pattern, fields) {
-            Ok(()) => pattern,
-            Err(fault) => panic!("{}", fault),
-        }
-    }
-
-    /// A topic's pattern.
-    pub fn parsed<T: TypedTopic>() -> Pattern {
-        Pattern::parse(T::PATTERN).expect("the compiler has checked it")
-    }
-
-    /// The name of a field, without the mark that makes an identifier of a keyword.
-    pub const fn name(field: &'static str) -> &'static str {
-        match field.as_bytes() {
-            [b'r', b'#', ..] => field.split_at(2).1,
-            _ => field,
-        }
-    }
-
-    /// The value of a parameter that is the text of exactly one value.
-    pub fn value<T: FromStr + Display>(params: &Params<'_>, name: &str) -> Option<T> {
-        let text = params.get(name)?;
-        let value: T = text.parse().ok()?;
-        (value.to_string() == text).then_some(value)
     }
 }

@@ -115,6 +115,9 @@ tidewire_protocol::schema! {
         topic Comments { post: u32, by: String } = "comments:{post}:by:{by}" { event: Vec<Comment> }
         topic Signals = "signals" { event: Signal, publish: Loose }
         topic Odd = "a \"quoted\" `name` $x" { event: (Nothing, Id), publish: () }
+        /// Opens a forum.
+        call OpenForum = "forums.open" (Place) -> Page<Author>;
+        call Now = "a \"quoted\" call" () -> f64;
     }
 }
 

@@ -99,8 +99,15 @@ export interface SampleForumTopics {
   "a \"quoted\" `name` $x": { event: [Nothing, Id]; publish: null };
 }
 
+/** The calls of SampleForum, by name. */
+export interface SampleForumCalls {
+  /** Opens a forum. */
+  "forums.open": { args: Place; reply: Page<Author, string> };
+  "a \"quoted\" call": { args: null; reply: number };
+}
+
 /** All that the export can write. */
-export const sampleForum: Schema<SampleForumTopics> = {
+export const sampleForum: Schema<SampleForumTopics, SampleForumCalls> = {
   name: "SampleForum",
   entries: {
     "forum:{forum}": "b4f1798538c449d9",
@@ -108,5 +115,7 @@ export const sampleForum: Schema<SampleForumTopics> = {
     "comments:{post}:by:{by}": "f768fc1b6928a03d",
     "signals": "03ac3bbae223cb36",
     "a \"quoted\" `name` $x": "794bba5e8007fa84",
+    "forums.open": "a995136072978293",
+    "a \"quoted\" call": "79b984c33a6bb368",
   },
 };

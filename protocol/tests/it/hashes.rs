@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tidewire_protocol::{
     name::{FillError, Params, Pattern, Topic},
-    schema::{NoPublish, SchemaHash, TypedTopic, expansion},
+    schema::{Call, NoPublish, SchemaHash, TypedTopic, expansion},
 };
 use ts_rs::TS;
 
@@ -46,8 +46,26 @@ impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
     }
 }
 
+impl<Args: Data, Reply: Data> Call for Of<Args, Reply> {
+    type Args = Args;
+    type Reply = Reply;
+    const NAME: &'static str = "x";
+
+    fn hash() -> SchemaHash {
+        expansion::call_hash::<Self>()
+    }
+}
+
+fn call<Args: Data, Reply: Data>() -> SchemaHash {
+    <Of<Args, Reply> as Call>::hash()
+}
+
+fn topic<Event: Data, Publish: Data>() -> SchemaHash {
+    <Of<Event, Publish> as TypedTopic>::hash()
+}
+
 fn hash<Event: Data>() -> SchemaHash {
-    Of::<Event, NoPublish>::hash()
+    topic::<Event, NoPublish>()
 }
 
 macro_rules! types {
@@ -202,9 +220,13 @@ fn what_is_sent_changes_the_hash() {
         ("tree", hash::<a::Tree>()),
         ("forest", hash::<c::Forest>()),
         ("chain", hash::<a::Even>()),
-        ("publish", Of::<a::Message, a::User>::hash()),
-        ("publish exchanged", Of::<a::User, a::Message>::hash()),
-        ("publish the event", Of::<a::Message, a::Message>::hash()),
+        ("publish", topic::<a::Message, a::User>()),
+        ("publish exchanged", topic::<a::User, a::Message>()),
+        ("publish the event", topic::<a::Message, a::Message>()),
+        ("call", call::<a::Message, a::User>()),
+        ("call exchanged", call::<a::User, a::Message>()),
+        ("call without argument", call::<(), a::Message>()),
+        ("call without reply", call::<a::Message, ()>()),
     ];
     for (at, (name, hash)) in all.iter().enumerate() {
         for (other, found) in &all[..at] {
@@ -216,15 +238,17 @@ fn what_is_sent_changes_the_hash() {
 /// The text that is hashed is a format: a change to it makes every client of an earlier build incompatible.
 #[test]
 fn the_hash_is_of_this_text() {
-    let check = |found: SchemaHash, event: &str, expected: &str| {
-        let text = format!("topic\nevent {event}\npublish never");
+    let check_text = |found: SchemaHash, text: &str, expected: &str| {
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211);
         let hash = text.bytes().fold(14_695_981_039_346_656_037, fnv);
         assert_eq!(
             (format!("{hash:016x}"), found.to_string()),
             (expected.to_owned(), expected.to_owned()),
-            "{event}"
+            "{text}"
         );
+    };
+    let check = |found: SchemaHash, event: &str, expected: &str| {
+        check_text(found, &format!("topic\nevent {event}\npublish never"), expected);
     };
     check(hash::<String>(), "string", "ab42d78dc4c60370");
     check(hash::<Option<bool>>(), "(boolean|null)", "3d03d245ade8fdb5");
@@ -252,6 +276,11 @@ fn the_hash_is_of_this_text() {
         hash::<serde_json::Value>(),
         "#0;#0=(Array<#0>|boolean|null|number|string|{[string]:#0})",
         "c4115dd762214a65",
+    );
+    check_text(
+        call::<first::User, ()>(),
+        "call\nargs {\"name\":string,\"tags\":Array<string>}\nreply null",
+        "caaab31034c517a6",
     );
 }
 

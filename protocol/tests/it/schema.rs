@@ -5,13 +5,18 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use tidewire_protocol::{
     name::{FillError, Pattern},
-    schema::{NoPublish, Schema, TypedTopic},
+    schema::{Call, NoPublish, Schema, TypedTopic},
 };
 use ts_rs::TS;
 
 #[derive(Serialize, Deserialize, TS)]
 struct Quote {
     price: f64,
+}
+
+#[derive(Serialize, Deserialize, TS)]
+struct Order {
+    market: u16,
 }
 
 tidewire_protocol::schema! {
@@ -25,6 +30,11 @@ tidewire_protocol::schema! {
         topic Price { /// The number of the market.
             market: u16, r#type: char } = "price:{type}:{market}" { event: Quote }
         topic News = "news:all" { event: String, publish: Vec<String>, }
+        /// Buys at the best price.
+        #[derive(Default)]
+        call Buy = "orders.buy" (Order) -> Quote;
+        call Open = "markets.open" () -> Vec<u16>;
+        call Nap = "nap" (()) -> ();
     }
 }
 
@@ -91,7 +101,16 @@ fn a_schema_lists_its_entries() {
     assert_eq!((Market::NAME, Market::MODULE), ("Market", "it::schema"));
     assert_eq!(Market::DOCS, " Everything a market says.\n\n In one schema.\n");
     let entries: Vec<_> = Market::ENTRIES.iter().map(|entry| (entry.key(), entry.hash())).collect();
-    assert_eq!(entries, [("price:{type}:{market}", Price::hash()), ("news:all", News::hash())]);
+    assert_eq!(
+        entries,
+        [
+            ("price:{type}:{market}", Price::hash()),
+            ("news:all", News::hash()),
+            ("orders.buy", Buy::hash()),
+            ("markets.open", Open::hash()),
+            ("nap", Nap::hash()),
+        ]
+    );
     assert_eq!(
         HashSet::from([Price { market: 1, r#type: 'a' }, Price { market: 1, r#type: 'a' }]).len(),
         1
@@ -105,4 +124,14 @@ fn nothing_can_be_published_where_no_type_is_declared() {
     let error =
         serde_json::from_str::<<Price as TypedTopic>::Publish>("null").expect_err("no such value");
     assert!(error.to_string().contains("nothing can be published"), "{error}");
+}
+
+#[test]
+fn a_call_has_a_name_and_types() {
+    fn name<C: Call<Args = Args, Reply = Reply>, Args, Reply>(_: C) -> &'static str {
+        C::NAME
+    }
+    assert_eq!(name::<_, Order, Quote>(Buy::default()), "orders.buy");
+    assert_eq!(name::<_, (), Vec<u16>>(Open), "markets.open");
+    assert_eq!(name::<_, (), ()>(Nap), "nap");
 }
