@@ -40,6 +40,7 @@ use sha1::{Digest, Sha1};
 
 use super::deflate::Deflate;
 pub use super::origin::Origins;
+use super::origin::host_and_port;
 
 /// Why a request is not taken as a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -51,8 +52,8 @@ pub enum Refusal {
     /// The request is not HTTP/1.1: 400.
     #[error("a WebSocket is opened over HTTP/1.1")]
     HttpVersion,
-    /// There is no `Host`, or more than one: 400.
-    #[error("the request has to have one Host")]
+    /// There is no `Host`, more than one, or one that is no host and port: 400.
+    #[error("the request has to have one valid Host")]
     Host,
     /// `Connection` has no token `upgrade`: 400.
     #[error("the request has no 'Connection: Upgrade'")]
@@ -143,7 +144,7 @@ impl Offer {
         if version != Version::HTTP_11 {
             return Err(Refusal::HttpVersion);
         }
-        sole(headers, header::HOST).ok_or(Refusal::Host)?;
+        sole(headers, header::HOST).filter(|host| is_host(host)).ok_or(Refusal::Host)?;
         if !has_token(headers, header::CONNECTION, "upgrade") {
             return Err(Refusal::Connection);
         }
@@ -154,15 +155,19 @@ impl Offer {
         if has_length || headers.contains_key(header::TRANSFER_ENCODING) {
             return Err(Refusal::Body);
         }
-        let mut versions = list(headers, header::SEC_WEBSOCKET_VERSION);
-        match (versions.next(), versions.next()) {
-            (_, Some(_)) => return Err(Refusal::RepeatedVersion),
-            (Some("13"), None) => {}
-            _ => return Err(Refusal::Version),
+        let mut versions = headers.get_all(header::SEC_WEBSOCKET_VERSION).iter();
+        match (versions.next().map(HeaderValue::as_bytes), versions.next()) {
+            (Some(b"13"), None) => {}
+            (Some(version), None) if !version.contains(&b',') => return Err(Refusal::Version),
+            (None, _) => return Err(Refusal::Version),
+            _ => return Err(Refusal::RepeatedVersion),
         }
         Ok(Self {
             key: sole(headers, header::SEC_WEBSOCKET_KEY).cloned(),
-            protocols: list(headers, header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect(),
+            protocols: list(headers, header::SEC_WEBSOCKET_PROTOCOL)
+                .filter(|protocol| protocol.iter().all(u8::is_ascii_graphic))
+                .map(|protocol| String::from_utf8_lossy(protocol).into_owned())
+                .collect(),
             extensions: headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().cloned().collect(),
         })
     }
@@ -242,6 +247,10 @@ fn is_key(key: &HeaderValue) -> bool {
     key.len() == 24 && LENIENT_BITS.decode_slice(key, &mut bytes) == Ok(16)
 }
 
+fn is_host(host: &HeaderValue) -> bool {
+    host.to_str().is_ok_and(|host| host_and_port(host, 0).is_some())
+}
+
 /// The value of a header that has to come once.
 fn sole(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
     let mut values = headers.get_all(name).iter();
@@ -249,18 +258,17 @@ fn sole(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
 }
 
 /// The elements of a header that is a list, over all its lines.
-fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(name)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|element| element.trim_matches([' ', '\t']))
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    list(headers, name).any(|element| element.eq_ignore_ascii_case(token))
+    list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]

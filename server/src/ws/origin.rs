@@ -69,7 +69,7 @@ fn is_same(origin: &str, headers: &HeaderMap) -> bool {
 }
 
 /// Splits `example.org:8080`; anything that is more than a host and a port is `None`.
-fn host_and_port(authority: &str, default_port: u16) -> Option<(&str, u16)> {
+pub(super) fn host_and_port(authority: &str, default_port: u16) -> Option<(&str, u16)> {
     let port_at = match authority.rfind(':') {
         // A colon within the brackets belongs to an IPv6 address.
         Some(at) if !authority[at..].contains(']') => at,

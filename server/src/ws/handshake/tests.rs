@@ -56,6 +56,12 @@ fn what_makes_it_no_upgrade() {
     }
     check(&with("host", &[]), Some(Refusal::Host));
     check(&with("host", &["app.example", "app.example"]), Some(Refusal::Host));
+    for host in ["", "app example", "http://app.example", "user@app.example", "app.example:x"] {
+        check(&with("host", &[host]), Some(Refusal::Host));
+    }
+    for host in ["app_1.example:8080", "[::1]:8080", "127.0.0.1", "APP.example:"] {
+        check(&with("host", &[host]), None);
+    }
     for lines in [&[][..], &["close"], &["xupgradex"], &["keep-alive", "upgrade2"], &["up grade"]] {
         check(&with("connection", lines), Some(Refusal::Connection));
     }
@@ -78,7 +84,7 @@ fn the_version() {
     for lines in [&[][..], &["8"], &["12"], &["013"], &["x"], &[""]] {
         check(&with("sec-websocket-version", lines), Some(Refusal::Version));
     }
-    for lines in [&["13", "13"][..], &["13", "8"], &["8", "13"], &["13, 8"]] {
+    for lines in [&["13", "13"][..], &["13", "8"], &["8", "13"], &["13", ""], &["13, 8"]] {
         check(&with("sec-websocket-version", lines), Some(Refusal::RepeatedVersion));
     }
 }
@@ -133,6 +139,7 @@ fn subprotocols() {
     check(&["b, a"], &["a", "b"], Some("b"));
     check(&["b", "a"], &["a"], Some("a"));
     check(&["Tidewire.1"], &["tidewire.1"], None);
+    check(&["no token"], &["no token"], None);
 }
 
 #[test]
