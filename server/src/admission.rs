@@ -90,7 +90,7 @@ async fn judge<V: Send + Sync + 'static>(
 ) -> Result<Admitted<V>, Denied> {
     let shared = live.shared();
     let options = &shared.options;
-    if shared.is_stopping() {
+    if shared.stop.is_stopping() {
         return Err(Denied::Http(StatusCode::SERVICE_UNAVAILABLE, "the server stops"));
     }
     check_host(&options.hosts, parts)?;

@@ -1,13 +1,6 @@
 //! [`LiveBuilder`]: what an application configures, once, before it serves.
 
-use std::{
-    any::Any,
-    fmt,
-    future::Future,
-    net::IpAddr,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{any::Any, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use tidewire_protocol::{message::Message, name::Topic, schema::TypedTopic, session::Rate};
 
@@ -380,7 +373,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             sessions: Sessions::default(),
             places: Places::default(),
             clock: Clock::start(),
-            stopping: AtomicBool::new(false),
+            stop: Arc::default(),
             new_id: self.new_id,
         })
     }

@@ -42,8 +42,8 @@ pub enum CloseReason {
     },
     /// A hook panicked.
     Panic,
-    /// The server stops.
-    Shutdown,
+    /// The server stops; the code is the one that makes this client come back to another.
+    Shutdown(CloseCode),
 }
 
 impl CloseReason {
@@ -51,6 +51,11 @@ impl CloseReason {
     pub(crate) fn token_refused(refusal: &Refusal) -> Self {
         let code = refusal.close_code();
         Self::Application { code, reason: refusal.text().unwrap_or(code.name()).into() }
+    }
+
+    /// The server stops: only a client that has said hello knows the protocol's own codes.
+    pub(crate) fn shutdown(is_full: bool) -> Self {
+        Self::Shutdown(if is_full { CloseCode::DRAIN } else { CloseCode::GOING_AWAY })
     }
 
     /// The close code that tells it: what the client gets, or gave.
@@ -64,11 +69,11 @@ impl CloseReason {
             Self::Protocol(code)
             | Self::Timeout(code)
             | Self::Refused(code)
+            | Self::Shutdown(code)
             | Self::Application { code, .. } => *code,
             Self::RateLimited => CloseCode::RATE_LIMITED,
             Self::TokenExpired => CloseCode::TOKEN_EXPIRED,
             Self::Panic => CloseCode::INTERNAL,
-            Self::Shutdown => CloseCode::GOING_AWAY,
         }
     }
 
@@ -90,7 +95,7 @@ impl CloseReason {
     pub(crate) fn delivers_queued(&self) -> bool {
         matches!(
             self,
-            Self::Application { .. } | Self::Shutdown | Self::Client { .. } | Self::Refused(_)
+            Self::Application { .. } | Self::Shutdown(_) | Self::Client { .. } | Self::Refused(_)
         )
     }
 }

@@ -24,6 +24,7 @@ mod random;
 mod request;
 mod rights;
 mod session;
+mod shutdown;
 mod topics;
 mod transport;
 pub mod ws;
@@ -40,6 +41,7 @@ pub use live::Live;
 pub use metrics::{HookMetrics, Metrics};
 pub use request::Request;
 pub use session::Session;
+pub use shutdown::Shutdown;
 pub use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     frame::Position,

@@ -1,12 +1,6 @@
 //! [`Live`]: the server that an application holds, clones and hands around.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,6 +17,7 @@ use crate::{
     metrics::{Counters, Metrics},
     options::Options,
     session::{Session, Sessions},
+    shutdown::Stop,
     topics::{DEFAULT_RETENTION, Rule, TopicHandle},
 };
 
@@ -55,15 +50,8 @@ pub(crate) struct Shared<V> {
     pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
     pub(crate) clock: Clock,
-    pub(crate) stopping: AtomicBool,
+    pub(crate) stop: Arc<Stop>,
     pub(crate) new_id: Box<dyn Fn() -> String + Send + Sync>,
-}
-
-impl<V> Shared<V> {
-    /// Whether no client is let in any more.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
 }
 
 impl<V: Send + Sync + 'static> Live<V> {

@@ -15,6 +15,7 @@ use tidewire_protocol::{
         client::{ClientFrame, Hello},
         server::{self, Limits, Match, Welcome},
     },
+    session,
 };
 
 use super::{Connection, Panic};
@@ -104,6 +105,12 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
         });
         match session {
+            // Who was let in before the server stopped comes too late now.
+            Err(entered) if shared.stop.is_stopping() => {
+                shared.sessions.remove(&entered);
+                let is_full = self.core.mode() == session::Mode::Full;
+                self.outbox.close(CloseReason::shutdown(is_full));
+            }
             Err(entered) => {
                 self.live.counters().session_began();
                 tracing::debug!(session = entered.id(), "a session began");

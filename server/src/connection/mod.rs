@@ -40,6 +40,7 @@ use crate::{
     live::Live,
     outbox::{Flushed, Outbox},
     session::Session,
+    shutdown::Entered,
     ws::{Decoder, encode},
 };
 
@@ -78,6 +79,8 @@ pub(crate) struct Connection<V: Send + Sync + 'static> {
     reading_on: Option<BoxFuture<Option<CatchUp>>>,
     timer: Option<(Millis, Pin<Box<Sleep>>)>,
     ending: Option<Ending>,
+    /// Its entry among the connections that a shutdown waits for.
+    entered: Entered,
 }
 
 /// Runs a connection until its socket is gone and its hooks have ended. `early` is what came with the handshake.
@@ -111,6 +114,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let shared = live.shared();
         let outbox = Arc::new(Outbox::new(io, shared.options.queue, Arc::clone(live.counters())));
         let config = shared.options.session(shared.hooks.on_token.is_some());
+        let entered = shared.stop.enter(&outbox);
         let mut connection = Self {
             core: session::Session::new(config, shared.clock.now()),
             decoder: Decoder::server(shared.options.read_limit),
@@ -128,6 +132,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             reading_on: None,
             timer: None,
             ending: None,
+            entered,
             live,
         };
         if !config.hello_required {
@@ -150,6 +155,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
             let mut moved = self.poll_hooks(cx);
             if self.ending.is_some() {
+                if self.entered.is_over() {
+                    return Poll::Ready(());
+                }
                 match self.poll_ending(cx) {
                     Some(also) => moved |= also,
                     None => return Poll::Ready(()),

@@ -70,7 +70,7 @@ async fn a_graceful_close_comes_after_what_waits_and_nothing_after_it() {
     let (outbox, mut far) = piped(1000);
     outbox.send(frame(b'a', 10)).unwrap();
     outbox.close(CloseReason::Application { code: CloseCode(4500), reason: "x".into() });
-    outbox.close(CloseReason::Shutdown);
+    outbox.close(CloseReason::shutdown(false));
     assert_eq!(outbox.send(frame(b'b', 10)), Err(SendError::Closed));
     outbox.send_uncounted(frame(b'c', 10));
     flush(&outbox).await;

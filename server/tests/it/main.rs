@@ -9,4 +9,5 @@ mod plain;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
 mod readme;
 mod rights;
+mod shutdown;
 mod support;
