@@ -7,7 +7,6 @@ use std::{
     fmt,
     io::{self, IoSlice},
     pin::Pin,
-    sync::Mutex,
     task::{Context, Poll, ready},
 };
 
@@ -21,18 +20,17 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 pub(crate) enum Io {
     Tcp(TcpStream),
-    /// Locked only by the connection's task, and only while it polls.
-    Stream(Mutex<Box<dyn Stream>>),
+    Stream(Box<dyn Stream>),
 }
 
 impl Io {
     pub(crate) fn stream(stream: impl Stream) -> Self {
-        Self::Stream(Mutex::new(Box::new(stream)))
+        Self::Stream(Box::new(stream))
     }
 
     /// Reads what is there into `buffer`. For the connection's task.
     pub(crate) fn poll_read(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -46,8 +44,7 @@ impl Io {
             },
             Self::Stream(stream) => {
                 let mut buffer = ReadBuf::new(buffer);
-                let mut stream = stream.lock().expect("no panic while polling a stream");
-                ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
                 Poll::Ready(Ok(buffer.filled().len()))
             }
         }
@@ -55,7 +52,7 @@ impl Io {
 
     /// Writes what the socket takes, and is woken when it takes more. For the connection's task.
     pub(crate) fn poll_write(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -68,8 +65,7 @@ impl Io {
                 }
             },
             Self::Stream(stream) => {
-                let mut stream = stream.lock().expect("no panic while polling a stream");
-                let stream = Pin::new(&mut *stream);
+                let stream = Pin::new(stream);
                 if stream.is_write_vectored() {
                     return stream.poll_write_vectored(cx, slices);
                 }
@@ -80,26 +76,20 @@ impl Io {
     }
 
     /// Sends on what a stream buffers itself. For the connection's task.
-    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(_) => Poll::Ready(Ok(())),
-            Self::Stream(stream) => {
-                let mut stream = stream.lock().expect("no panic while polling a stream");
-                Pin::new(&mut *stream).poll_flush(cx)
-            }
+            Self::Stream(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     /// Ends the sending side. For the connection's task.
-    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => {
-                Poll::Ready(socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write))
+                Poll::Ready(socket2::SockRef::from(&*tcp).shutdown(std::net::Shutdown::Write))
             }
-            Self::Stream(stream) => {
-                let mut stream = stream.lock().expect("no panic while polling a stream");
-                Pin::new(&mut *stream).poll_shutdown(cx)
-            }
+            Self::Stream(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 

@@ -26,7 +26,6 @@ const MOST_SLICES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    io: Io,
     counters: Arc<Counters>,
     /// The connection's task.
     task: AtomicWaker,
@@ -35,6 +34,8 @@ pub(crate) struct Outbox {
 
 #[derive(Debug)]
 struct State {
+    /// `None` once the connection has ended: whoever still holds the outbox holds no socket.
+    io: Option<Io>,
     frames: VecDeque<Frame>,
     /// Bytes of the first frame that are written.
     written: usize,
@@ -64,17 +65,40 @@ pub(crate) enum Flushed {
 impl Outbox {
     pub(crate) fn new(io: Io, limits: QueueLimits, counters: Arc<Counters>) -> Self {
         let state = State {
+            io: Some(io),
             frames: VecDeque::new(),
             written: 0,
             queue: Queue::new(limits),
             closed: None,
             failed: None,
         };
-        Self { io, counters, task: AtomicWaker::new(), state: Mutex::new(state) }
+        Self { counters, task: AtomicWaker::new(), state: Mutex::new(state) }
     }
 
-    pub(crate) fn io(&self) -> &Io {
-        &self.io
+    /// Reads what is there; nothing once the connection has ended. For the connection's task.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.lock();
+        state.io.as_mut().map_or(Poll::Ready(Ok(0)), |io| io.poll_read(cx, buffer))
+    }
+
+    /// Ends the sending side. For the connection's task.
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.lock();
+        state.io.as_mut().map_or(Poll::Ready(Ok(())), |io| io.poll_shutdown(cx))
+    }
+
+    /// Drops the socket and what waits for it.
+    pub(crate) fn release(&self) {
+        let mut state = self.lock();
+        state.written = 0;
+        state.drop_waiting();
+        let io = state.io.take();
+        drop(state);
+        drop(io);
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -161,7 +185,7 @@ impl Outbox {
     ) {
         let all = bytes.as_ref();
         if state.frames.is_empty() && state.failed.is_none() {
-            match self.io.try_write(all) {
+            match state.io.as_ref().and_then(|io| io.try_write(all)) {
                 Some(Ok(written)) if written == all.len() => {
                     return state.sent(messages, all.len());
                 }
@@ -228,20 +252,23 @@ impl Outbox {
             if let Some(kind) = state.failed {
                 return Err(kind.into());
             }
-            if state.frames.is_empty() {
+            let State { io: Some(io), frames, written, .. } = &mut *state else {
+                return Ok(Flushed::All);
+            };
+            if frames.is_empty() {
                 // A stream that buffers wakes the task itself when its flush can go on.
-                return match self.io.poll_flush(cx) {
+                return match io.poll_flush(cx) {
                     Poll::Ready(Err(error)) => Err(error),
                     _ => Ok(Flushed::All),
                 };
             }
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
-            let mut skip = state.written;
-            for (slice, frame) in slices.iter_mut().zip(&state.frames) {
+            let mut skip = *written;
+            for (slice, frame) in slices.iter_mut().zip(&*frames) {
                 *slice = IoSlice::new(&frame.bytes[std::mem::take(&mut skip)..]);
             }
-            let count = state.frames.len().min(MOST_SLICES);
-            match self.io.poll_write(cx, &slices[..count]) {
+            let count = frames.len().min(MOST_SLICES);
+            match io.poll_write(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => state.handle_written(written),
                 Poll::Ready(Err(error)) => return Err(error),

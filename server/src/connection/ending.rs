@@ -58,6 +58,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.core.handle_hook_ended();
         }
         let socket = if *reason == CloseReason::Lost { Socket::Gone } else { Socket::Flushing };
+        if socket == Socket::Gone {
+            self.outbox.release();
+        }
         let give_up = self.now().saturating_add(millis(self.live.options().close_timeout));
         self.ending =
             Some(Ending { reason: reason.clone(), socket, give_up, on_close: OnClose::Due });
@@ -128,12 +131,15 @@ impl<V: Send + Sync + 'static> Connection<V> {
         if let Some(ending) = &mut self.ending {
             ending.socket = after;
         }
+        if after == Socket::Gone {
+            self.outbox.release();
+        }
         before != after
     }
 
     fn flush_and_end(&self, cx: &mut Context<'_>) -> Socket {
         match self.outbox.poll_flush(cx) {
-            Ok(Flushed::All) => match self.outbox.io().poll_shutdown(cx) {
+            Ok(Flushed::All) => match self.outbox.poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => Socket::Draining,
                 Poll::Ready(Err(_)) => Socket::Gone,
                 Poll::Pending => Socket::Flushing,
@@ -152,7 +158,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
 pub(super) fn poll_drained(outbox: &Outbox, cx: &mut Context<'_>) -> Poll<()> {
     // Other tasks get their turn between reads that never end.
     for _ in 0..8 {
-        match ready!(with_scratch(|scratch| outbox.io().poll_read(cx, scratch))) {
+        match ready!(with_scratch(|scratch| outbox.poll_read(cx, scratch))) {
             Ok(read) if read > 0 => {}
             _ => return Poll::Ready(()),
         }

@@ -45,7 +45,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.handle_bytes(&mut unread);
             return true;
         }
-        with_scratch(|scratch| match self.outbox.io().poll_read(cx, scratch) {
+        with_scratch(|scratch| match self.outbox.poll_read(cx, scratch) {
             Poll::Pending => false,
             Poll::Ready(Ok(read)) if read > 0 => {
                 self.handle_bytes(&mut scratch[..read]);

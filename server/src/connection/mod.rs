@@ -100,7 +100,7 @@ pub(crate) async fn refuse<V: Send + Sync + 'static>(live: &Live<V>, io: Io, cod
     let outbox = Outbox::new(io, live.options().queue, Arc::clone(live.counters()));
     outbox.close(CloseReason::Refused(code));
     let end = std::future::poll_fn(|cx| match outbox.poll_flush(cx) {
-        Ok(Flushed::All) => outbox.io().poll_shutdown(cx).map(|_| ()),
+        Ok(Flushed::All) => outbox.poll_shutdown(cx).map(|_| ()),
         Ok(_) => Poll::Pending,
         Err(_) => Poll::Ready(()),
     });
@@ -317,6 +317,7 @@ impl<V: Send + Sync + 'static> Drop for Connection<V> {
             session.end_subscriptions();
             self.live.shared().sessions.remove(session);
         }
+        self.outbox.release();
     }
 }
 

@@ -125,3 +125,16 @@ async fn a_broken_socket_is_an_error_of_the_flush() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_outbox_that_is_still_held_holds_no_socket_after_its_release() {
+    let (outbox, mut far) = piped(10);
+    outbox.send(frame(b'a', 50)).unwrap();
+    assert_eq!(flush(&outbox).await, Flushed::Some);
+    outbox.close(CloseReason::SlowConsumer);
+    outbox.release();
+    assert!(outbox.is_empty());
+    check_received(&mut far, &[b'a'; 10]).await;
+    assert_eq!(far.read(&mut [0]).await.unwrap(), 0, "the stream has ended");
+    assert_eq!(outbox.send(frame(b'b', 1)), Err(SendError::Closed));
+}
