@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::decode::{CloseFrame, DecodeError};
+use super::event::{CloseFrame, DecodeError};
 
 /// The purpose of the connection is fulfilled.
 pub const NORMAL: u16 = 1000;

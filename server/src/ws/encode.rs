@@ -107,3 +107,44 @@ fn control(opcode: Opcode, payload: &[u8]) -> Bytes {
 fn join(head: HeadBytes, payload: &[u8]) -> Vec<u8> {
     [&head, payload].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_as_short_as_can_be() {
+        let check = |len: usize, expected: &[u8]| {
+            assert_eq!(&head(Opcode::Binary, len)[..], expected, "{len}");
+            let frame =
+                write(Opcode::Binary, len, |payload| payload.resize(payload.len() + len, 7));
+            assert_eq!(&frame[..expected.len()], expected, "{len}");
+            assert_eq!(frame.len(), expected.len() + len);
+        };
+        check(0, b"\x82\x00");
+        check(125, b"\x82\x7D");
+        check(126, b"\x82\x7E\x00\x7E");
+        check(65_535, b"\x82\x7E\xFF\xFF");
+        check(65_536, b"\x82\x7F\x00\x00\x00\x00\x00\x01\x00\x00");
+    }
+
+    #[test]
+    fn frames_of_the_rfc() {
+        assert_eq!(&text("Hello")[..], b"\x81\x05Hello");
+        assert_eq!(&ping(b"Hello")[..], b"\x89\x05Hello");
+        assert_eq!(
+            &masked(Opcode::Text, b"Hello", [0x37, 0xFA, 0x21, 0x3D])[..],
+            b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58"
+        );
+        assert_eq!(&close_without_code()[..], b"\x88\x00");
+    }
+
+    #[test]
+    fn control_frames_stay_within_their_bounds() {
+        assert_eq!(pong(&[7; 200]).len(), 2 + 125);
+        assert_eq!(&close(1000, "bye")[..], b"\x88\x05\x03\xE8bye");
+        // The 62nd of these two-byte characters would end at byte 124.
+        assert_eq!(close(1000, &"é".repeat(100)).len(), 2 + 2 + 122);
+        assert_eq!(close(1000, &"e".repeat(200)).len(), 2 + 2 + 123);
+    }
+}

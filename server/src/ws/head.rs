@@ -4,7 +4,7 @@
 //! so that a frame cut anywhere gives the verdict of the frame whole. What needs the frames before
 //! it (order, sizes) is the decoder's.
 
-use super::{decode::DecodeError, mask::MaskKey};
+use super::{event::DecodeError, mask::MaskKey};
 
 /// The longest head: two bytes, a 64-bit length and a mask key.
 pub(super) const MAX_HEAD: usize = 14;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{
-    decode::{DecodeError, Event},
+    event::{DecodeError, Event},
     head::Opcode,
 };
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{
-    decode::{DecodeError, Event},
+    event::{DecodeError, Event},
     head::Opcode,
     inflate,
     text::TextBuffer,

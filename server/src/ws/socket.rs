@@ -21,9 +21,10 @@ use tokio::{
 };
 
 use super::{
-    decode::{CloseFrame, DecodeError, Decoder, Event},
+    decode::Decoder,
     deflate::Deflate,
     encode,
+    event::{CloseFrame, DecodeError, Event},
     head::{HeadBytes, Opcode, Role},
     mask,
 };
@@ -183,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(Next::Close) => {
                 let code = self.peer_close().map(|(code, _)| code);
                 let answer = code.map_or_else(Vec::new, |code| encode::close_payload(code, ""));
-                return self.end(answer).await.map(|()| None);
+                // The peer wanted to close, and has; it need not wait for the answer.
+                let _ = self.end(answer).await;
+                return Ok(None);
             }
             Err(error) => error,
         };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ws::encode;
+use crate::ws::{CloseFrame, encode};
 
 const LIMIT: usize = 1000;
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];

@@ -90,6 +90,15 @@ async fn a_close_is_answered_with_its_code() {
 }
 
 #[tokio::test]
+async fn a_peer_that_closes_and_is_gone_has_closed() {
+    let (mut socket, mut peer) = server(1024, Options::default());
+    send(&mut peer, Opcode::Close, &encode::close_payload(1001, "")).await;
+    drop(peer);
+    assert_eq!(socket.recv().await.unwrap(), None);
+    assert_eq!(socket.peer_close(), Some((1001, "")));
+}
+
+#[tokio::test]
 async fn a_broken_rule_is_told_to_the_peer() {
     let check = async |bytes: &[u8], expected: DecodeError| {
         let (mut socket, mut peer) = server(1024, Options { read_limit: 10, ..Options::default() });
