@@ -18,6 +18,8 @@ export const ErrorCode = {
   too_large: 106,
   /** The request came before the hello was answered, or a second hello came. */
   not_ready: 107,
+  /** No call of the schema has this name. */
+  unknown_call: 108,
   /** It is not known who asks. */
   unauthorized: 200,
   /** The session may not do this. */
@@ -40,6 +42,8 @@ export const ErrorCode = {
   closed: 402,
   /** Too many requests wait for a connection. */
   offline_queue_full: 403,
+  /** Who asked no longer wants the answer; what was asked may have been done. */
+  cancelled: 404,
 } as const;
 
 /** Why a connection ended, by name. */

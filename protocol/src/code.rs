@@ -50,6 +50,7 @@ codes! {
         INCOMPATIBLE = 105, "incompatible", "Client and server were built with different schemas of this entry.";
         TOO_LARGE = 106, "too_large", "The message is larger or nested deeper than the limit.";
         NOT_READY = 107, "not_ready", "The request came before the hello was answered, or a second hello came.";
+        UNKNOWN_CALL = 108, "unknown_call", "No call of the schema has this name.";
         UNAUTHORIZED = 200, "unauthorized", "It is not known who asks.";
         FORBIDDEN = 201, "forbidden", "The session may not do this.";
         LIMIT = 300, "limit", "A limit of the session is reached.";
@@ -61,6 +62,7 @@ codes! {
         UNKNOWN = 401, "unknown", "The connection ended before the answer came: it may have been done.";
         CLOSED = 402, "closed", "The client was closed.";
         OFFLINE_QUEUE_FULL = 403, "offline_queue_full", "Too many requests wait for a connection.";
+        CANCELLED = 404, "cancelled", "Who asked no longer wants the answer; what was asked may have been done.";
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     live::Live,
     metrics::{Hook, Hooked},
     request::Request,
-    ws::handshake,
+    ws::{deflate::Deflate, handshake},
 };
 
 /// A client that is let in.
@@ -24,6 +24,8 @@ pub(crate) struct Admitted<V> {
     pub(crate) identity: Option<Identity<V>>,
     /// Its place among the sessions that there may be.
     pub(crate) place: Place,
+    /// The compression that was agreed with it.
+    pub(crate) deflate: Option<Deflate>,
 }
 
 /// Why a client is not let in.
@@ -123,7 +125,7 @@ async fn judge<V: Send + Sync + 'static>(
             }
         },
     };
-    Ok(Admitted { identity, place })
+    Ok(Admitted { identity, place, deflate: None })
 }
 
 fn check_host(hosts: &[String], parts: &Parts) -> Result<(), Denied> {

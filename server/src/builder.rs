@@ -2,11 +2,17 @@
 
 use std::{any::Any, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
-use tidewire_protocol::{message::Message, name::Topic, schema::TypedTopic, session::Rate};
+use tidewire_protocol::{
+    message::Message,
+    name::Topic,
+    schema::{Call, TypedTopic},
+    session::Rate,
+};
 
 use crate::{
     admission::Places,
     broker::{Broker, MemoryBroker},
+    calls::CallRule,
     clock::Clock,
     close::CloseReason,
     error::{Access, Refusal},
@@ -31,6 +37,7 @@ pub struct LiveBuilder<V, S> {
     options: Options,
     hooks: Hooks<V>,
     rules: Vec<Rule<V>>,
+    calls: Vec<CallRule<V>>,
     broker: Option<Arc<dyn Broker>>,
     new_id: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -42,6 +49,7 @@ impl<V: Send + Sync + 'static> LiveBuilder<V, ()> {
             options: Options::default(),
             hooks: Hooks::default(),
             rules: Vec::new(),
+            calls: Vec::new(),
             broker: None,
             new_id: Box::new(crate::random::id),
         }
@@ -52,12 +60,13 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
     /// Sets the application's state, which every hook set after this gets as `cx.state`.
     #[must_use]
     pub fn state<S2: Send + Sync + 'static>(self, state: S2) -> LiveBuilder<V, S2> {
-        let Self { context: _, options, hooks, rules, broker, new_id } = self;
+        let Self { context: _, options, hooks, rules, calls, broker, new_id } = self;
         LiveBuilder {
             context: Context { state: Arc::new(state) },
             options,
             hooks,
             rules,
+            calls,
             broker,
             new_id,
         }
@@ -192,6 +201,29 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
+    /// Answers a call. Calls of a session run beside its other hooks, 8 at once; more wait. One that takes as long as a hook may
+    /// ([`hook_timeout`](Self::hook_timeout)), or longer than its client waits, is dropped and answered with `timeout`; so is
+    /// one that its client cancels.
+    ///
+    /// # Panics
+    /// If the call has been added before.
+    #[must_use]
+    pub fn call<C, F, R>(mut self, _call: C, hook: F) -> Self
+    where
+        C: Call,
+        F: Fn(Context<S>, Session<V>, C::Args) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<C::Reply, Refusal>> + Send + 'static,
+    {
+        let rule = CallRule::new::<C, S, F, R>(self.context.clone(), hook);
+        assert!(
+            self.calls.iter().all(|other| other.name != rule.name),
+            "`{}` is answered already",
+            rule.name
+        );
+        self.calls.push(rule);
+        self
+    }
+
     /// Sets the origins whose pages may connect, compared exactly (`https://app.example`); `*` allows all. By default the
     /// page's host and port must be those of the request.
     #[must_use]
@@ -287,6 +319,15 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
+    /// Compresses messages for clients that can take that (`permessage-deflate`); off by default, since it costs more processor
+    /// time per message than everything else. An event is compressed once for all its subscribers, and no connection
+    /// keeps a compressor or its window. The read limit holds for messages decompressed.
+    #[must_use]
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.options.compression = compression;
+        self
+    }
+
     /// Sets how many topics a session may be subscribed to; 128 by default.
     #[must_use]
     pub fn max_subscriptions(mut self, topics: usize) -> Self {
@@ -368,6 +409,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             options: self.options,
             hooks: self.hooks,
             rules: self.rules,
+            calls: self.calls,
             hub: Hub::new(broker, Arc::clone(&counters)),
             counters,
             sessions: Sessions::default(),

@@ -8,6 +8,7 @@
 mod admission;
 pub mod broker;
 mod builder;
+mod calls;
 mod clock;
 mod close;
 mod connection;

@@ -18,7 +18,12 @@ use futures_util::task::AtomicWaker;
 use tidewire_protocol::delivery::{Delivery, Queue, QueueLimits, Verdict};
 
 use crate::{
-    close::CloseReason, error::SendError, hub::Frames, io::Io, metrics::Counters, ws::encode,
+    close::CloseReason,
+    error::SendError,
+    hub::Frames,
+    io::Io,
+    metrics::Counters,
+    ws::{Opcode, deflate::Deflate, encode},
 };
 
 /// Frames written by one call.
@@ -26,6 +31,7 @@ const MOST_SLICES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    deflate: Option<Deflate>,
     counters: Arc<Counters>,
     /// The connection's task.
     task: AtomicWaker,
@@ -63,7 +69,12 @@ pub(crate) enum Flushed {
 }
 
 impl Outbox {
-    pub(crate) fn new(io: Io, limits: QueueLimits, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        io: Io,
+        deflate: Option<Deflate>,
+        limits: QueueLimits,
+        counters: Arc<Counters>,
+    ) -> Self {
         let state = State {
             io: Some(io),
             frames: VecDeque::new(),
@@ -72,7 +83,7 @@ impl Outbox {
             closed: None,
             failed: None,
         };
-        Self { counters, task: AtomicWaker::new(), state: Mutex::new(state) }
+        Self { deflate, counters, task: AtomicWaker::new(), state: Mutex::new(state) }
     }
 
     /// Reads what is there; nothing once the connection has ended. For the connection's task.
@@ -99,6 +110,19 @@ impl Outbox {
         let io = state.io.take();
         drop(state);
         drop(io);
+    }
+
+    /// Whether the connection takes the compressed frames that all connections share.
+    pub(crate) fn compresses(&self) -> bool {
+        self.deflate.is_some_and(Deflate::is_shared)
+    }
+
+    /// A text frame for this connection alone.
+    pub(crate) fn text(&self, text: &str) -> Bytes {
+        match self.deflate {
+            Some(deflate) => deflate.frame(Opcode::Text, text.as_bytes()),
+            None => encode::text(text),
+        }
     }
 
     pub(crate) fn counters(&self) -> &Counters {

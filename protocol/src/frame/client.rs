@@ -35,6 +35,10 @@ pub enum Kind {
     Pong,
     /// `$token`
     Token,
+    /// `$call`
+    Call,
+    /// `$cancel`
+    Cancel,
     /// A reserved topic that this version does not know.
     Reserved,
     /// Any other name: a publish or a message.
@@ -51,6 +55,8 @@ impl Kind {
             "$unsubscribe" => Self::Unsubscribe,
             "$pong" => Self::Pong,
             "$token" => Self::Token,
+            "$call" => Self::Call,
+            "$cancel" => Self::Cancel,
             _ if topic.starts_with('$') => Self::Reserved,
             _ => Self::Other,
         }
@@ -139,6 +145,27 @@ pub struct Token {
     pub token: String,
 }
 
+/// The data of `$call`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Call<'a> {
+    /// The call's name in the schema.
+    #[serde(borrow)]
+    pub call: Cow<'a, str>,
+    /// Its arguments; `null` where there were none.
+    #[serde(borrow, default)]
+    pub args: Option<&'a RawValue>,
+    /// The client waits no longer than this.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// The data of `$cancel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The `id` of the call.
+    pub id: u64,
+}
+
 /// The data of `$subscribe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscribe {
@@ -194,6 +221,25 @@ pub fn write_token(id: u64, token: &str) -> String {
     to_json(&Frame { topic: "$token", id: Some(id), data: Some(&Token { token: token.into() }) })
 }
 
+/// The text of `$call`.
+#[must_use]
+pub fn write_call(id: u64, call: &str, args: &RawValue, timeout_ms: Option<u64>) -> String {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        call: &'a str,
+        args: &'a RawValue,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
+    }
+    to_json(&Frame { topic: "$call", id: Some(id), data: Some(&Data { call, args, timeout_ms }) })
+}
+
+/// The text of `$cancel`.
+#[must_use]
+pub fn write_cancel(id: u64) -> String {
+    to_json(&Frame { topic: "$cancel", id: None, data: Some(&Cancel { id }) })
+}
+
 /// The text of `$pong`.
 #[must_use]
 pub fn write_pong() -> String {
@@ -225,7 +271,7 @@ mod tests {
         );
         check(r#"{"topic":"a","data":null,"id":null}"#, Ok((Kind::Other, "a", "null", None)));
         check(r#"{"topic":"\u0024hello"}"#, Ok((Kind::Hello, "$hello", "null", None)));
-        check(r#"{"topic":"$cancel"}"#, Ok((Kind::Reserved, "$cancel", "null", None)));
+        check(r#"{"topic":"$later"}"#, Ok((Kind::Reserved, "$later", "null", None)));
         check(r#"{"topic":"","data":1}"#, Ok((Kind::Other, "", "1", None)));
     }
 

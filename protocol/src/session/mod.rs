@@ -33,7 +33,9 @@ pub struct Config {
     pub hook_timeout_ms: Millis,
     /// A socket that takes no byte for this long ends the session.
     pub write_timeout_ms: Millis,
-    /// Frames that may wait for their turn; beyond, the socket is not read.
+    /// Calls that may run at once, beside the hooks; more wait.
+    pub calls: usize,
+    /// Frames that may wait for their turn, calls included; beyond, the socket is not read.
     pub backlog_frames: usize,
     /// Bytes of frames that may wait for their turn.
     pub backlog_bytes: usize,
@@ -52,6 +54,7 @@ impl Default for Config {
             pong_ms: 10_000,
             hook_timeout_ms: 30_000,
             write_timeout_ms: 10_000,
+            calls: 8,
             backlog_frames: 64,
             backlog_bytes: 256 * 1024,
             messages: Rate { per_second: 1_000, burst: 2_000 },
@@ -81,6 +84,10 @@ pub enum Kind {
     Pong,
     /// A request that only full mode knows, such as `$subscribe`.
     Request,
+    /// `$call`
+    Call,
+    /// `$cancel`
+    Cancel,
     /// A reserved topic that this version does not know.
     Reserved,
     /// A publish or a message.
@@ -97,6 +104,12 @@ pub enum Verdict {
     Take,
     /// Keep it until [`Session::poll_backlog`] gives it its turn.
     Wait,
+    /// Begin the call, which has been counted.
+    Call,
+    /// Keep the call until [`Session::poll_calls`] gives it its turn.
+    WaitCall,
+    /// Cancel the call that the frame names.
+    Cancel,
     /// It has done its work.
     Ignore,
     /// Answer with an error.
@@ -117,6 +130,9 @@ pub struct Session {
     expires: Option<Millis>,
     heartbeat: Heartbeat,
     allowance: Allowance,
+    calls: usize,
+    /// Of the frames that wait, how many are calls.
+    waiting_calls: usize,
     waiting_frames: usize,
     waiting_bytes: usize,
 }
@@ -134,6 +150,8 @@ impl Session {
             expires: None,
             heartbeat: Heartbeat::new(config.ping_ms, config.pong_ms, now),
             allowance: Allowance::new(config.messages, config.bytes, now),
+            calls: 0,
+            waiting_calls: 0,
             waiting_frames: 0,
             waiting_bytes: 0,
             config,
@@ -174,6 +192,8 @@ impl Session {
             }
             (Mode::Full, Kind::Hello) => Verdict::Refuse(ErrorCode::NOT_READY),
             (Mode::Full, Kind::Pong) => Verdict::Ignore,
+            (Mode::Full, Kind::Call) => self.queue_call(bytes),
+            (Mode::Full, Kind::Cancel) => Verdict::Cancel,
             (Mode::Full, Kind::Request | Kind::Other) | (Mode::Plain, Kind::Other) => {
                 self.queue(bytes)
             }
@@ -184,12 +204,51 @@ impl Session {
     }
 
     fn queue(&mut self, bytes: usize) -> Verdict {
-        if !self.is_busy() && self.waiting_frames == 0 {
+        if !self.is_busy() && self.waiting_frames == self.waiting_calls {
             return Verdict::Take;
         }
         self.waiting_frames += 1;
         self.waiting_bytes += bytes;
         Verdict::Wait
+    }
+
+    fn queue_call(&mut self, bytes: usize) -> Verdict {
+        if self.has_room_for_call() && self.waiting_calls == 0 {
+            self.calls += 1;
+            return Verdict::Call;
+        }
+        self.waiting_calls += 1;
+        self.waiting_frames += 1;
+        self.waiting_bytes += bytes;
+        Verdict::WaitCall
+    }
+
+    const fn has_room_for_call(&self) -> bool {
+        !self.greeting && self.calls < self.config.calls
+    }
+
+    /// Whether the oldest waiting call's turn is now.
+    #[must_use]
+    pub const fn poll_calls(&self) -> bool {
+        self.waiting_calls > 0 && self.has_room_for_call()
+    }
+
+    /// The oldest waiting call, `bytes` long, was begun.
+    pub fn handle_call_begun(&mut self, bytes: usize, now: Millis) {
+        self.waiting_calls = self.waiting_calls.saturating_sub(1);
+        self.calls += 1;
+        self.handle_taken(bytes, now);
+    }
+
+    /// A waiting call, `bytes` long, was cancelled.
+    pub fn handle_call_dropped(&mut self, bytes: usize, now: Millis) {
+        self.waiting_calls = self.waiting_calls.saturating_sub(1);
+        self.handle_taken(bytes, now);
+    }
+
+    /// A call that ran has ended.
+    pub fn handle_call_ended(&mut self) {
+        self.calls = self.calls.saturating_sub(1);
     }
 
     fn is_busy(&self) -> bool {
@@ -221,7 +280,7 @@ impl Session {
     /// Whether the oldest waiting frame's turn is now.
     #[must_use]
     pub fn poll_backlog(&self) -> bool {
-        self.waiting_frames > 0 && !self.is_busy()
+        self.waiting_frames > self.waiting_calls && !self.is_busy()
     }
 
     /// The oldest waiting frame, `bytes` long, was taken.

@@ -143,3 +143,45 @@ fn an_identity_ends_unless_it_is_renewed() {
     let due = session.handle_timeout(9_000).unwrap();
     assert_eq!(due.close_code(), Some(CloseCode::TOKEN_EXPIRED));
 }
+
+#[test]
+fn calls_run_beside_the_hooks_so_many_at_once() {
+    let config = Config { calls: 2, ..Config::default() };
+    let mut session = check(
+        config,
+        &[
+            (Kind::Hello, Verdict::Hello),
+            (Kind::Call, Verdict::WaitCall),
+            (Kind::Other, Verdict::Wait),
+        ],
+        Mode::Full,
+    );
+    assert!(!session.poll_calls(), "not before the hello is answered");
+    session.handle_welcomed();
+    assert!(session.poll_calls() && session.poll_backlog());
+    session.handle_hook_started(0);
+    session.handle_taken(10, 0);
+    session.handle_call_begun(10, 0);
+    assert!(!session.poll_calls() && !session.poll_backlog());
+    for verdict in [Verdict::Call, Verdict::WaitCall, Verdict::WaitCall] {
+        assert_eq!(session.handle_frame(Kind::Call, 10), verdict);
+    }
+    assert_eq!(session.handle_frame(Kind::Cancel, 10), Verdict::Cancel);
+    session.handle_call_dropped(10, 0);
+    session.handle_call_ended();
+    assert!(session.poll_calls());
+    session.handle_call_begun(10, 0);
+    session.handle_hook_ended();
+    assert!(!session.poll_calls() && !session.poll_backlog());
+    assert_eq!(
+        session.handle_frame(Kind::Other, 10),
+        Verdict::Take,
+        "calls that wait hold up no hook"
+    );
+}
+
+#[test]
+fn plain_mode_has_no_calls() {
+    let refused = Verdict::Refuse(ErrorCode::RESERVED_TOPIC);
+    check(Config::default(), &[(Kind::Call, refused), (Kind::Cancel, refused)], Mode::Plain);
+}

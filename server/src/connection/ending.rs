@@ -50,6 +50,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         self.behind.clear();
         self.reading_on = None;
         self.greeting = None;
+        self.drop_calls();
         self.unread = Vec::new();
         if !matches!(reason, CloseReason::Client { .. }) {
             self.drop_waiting();

@@ -1,6 +1,7 @@
 //! The hello: who it is by its token, how the schemas fit, and the beginning of a session.
 
 use std::{
+    collections::HashMap,
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
@@ -163,12 +164,12 @@ impl<V: Send + Sync + 'static> crate::live::Live<V> {
         &self,
         entries: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> std::collections::BTreeMap<String, Match> {
-        let rules = &self.shared().rules;
-        let fit = |entry: &str, hash: &str| match rules
-            .iter()
-            .find(|rule| rule.pattern.as_str() == entry)
-        {
-            Some(rule) if rule.hash == hash => Match::Same,
+        let shared = self.shared();
+        let topics = shared.rules.iter().map(|rule| (rule.pattern.as_str(), &rule.hash));
+        let calls = shared.calls.iter().map(|rule| (rule.name, &rule.hash));
+        let known: HashMap<&str, &String> = topics.chain(calls).collect();
+        let fit = |entry: &str, hash: &String| match known.get(entry) {
+            Some(known) if *known == hash => Match::Same,
             Some(_) => Match::Incompatible,
             None => Match::Unknown,
         };

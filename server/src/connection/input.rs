@@ -120,6 +120,8 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Kind::Hello => session::Kind::Hello,
             Kind::Pong => session::Kind::Pong,
             Kind::Subscribe | Kind::Unsubscribe | Kind::Token => session::Kind::Request,
+            Kind::Call => session::Kind::Call,
+            Kind::Cancel => session::Kind::Cancel,
             Kind::Other => session::Kind::Other,
             _ => session::Kind::Reserved,
         };
@@ -127,6 +129,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Verdict::Hello => self.handle_hello(&frame),
             Verdict::Take => self.take(Frame::new(&frame, text.len())),
             Verdict::Wait => self.waiting.push_back(Frame::new(&frame, text.len())),
+            Verdict::Call => self.begin_call(Frame::new(&frame, text.len())),
+            Verdict::WaitCall => self.keep_call(Frame::new(&frame, text.len())),
+            Verdict::Cancel => self.cancel_call(frame.data),
             Verdict::Refuse(code) => self.refuse(frame.id, &frame.topic, &refusal(code)),
             _ => {}
         }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: at most one hook runs, and nothing else waits for it: bytes are read, pings answered, and what waits is written beside it.
 
+mod calls;
 mod ending;
 mod hello;
 mod input;
@@ -44,6 +45,7 @@ use crate::{
     ws::{Decoder, encode},
 };
 
+use calls::Calls;
 use ending::Ending;
 use hello::Greeting;
 use requests::{Frame, Refused};
@@ -74,6 +76,7 @@ pub(crate) struct Connection<V: Send + Sync + 'static> {
     greeting: Option<Greeting<V>>,
     hook: Option<RunningHook>,
     waiting: VecDeque<Frame>,
+    calls: Calls,
     refused: Refused,
     behind: VecDeque<CatchUp>,
     reading_on: Option<BoxFuture<Option<CatchUp>>>,
@@ -97,7 +100,7 @@ pub(crate) async fn run<V: Send + Sync + 'static>(
 /// Tells a client that was not let in why: a close frame, and a second to read it.
 pub(crate) async fn refuse<V: Send + Sync + 'static>(live: &Live<V>, io: Io, code: CloseCode) {
     const READ_FOR: Duration = Duration::from_secs(1);
-    let outbox = Outbox::new(io, live.options().queue, Arc::clone(live.counters()));
+    let outbox = Outbox::new(io, None, live.options().queue, Arc::clone(live.counters()));
     outbox.close(CloseReason::Refused(code));
     let end = std::future::poll_fn(|cx| match outbox.poll_flush(cx) {
         Ok(Flushed::All) => outbox.poll_shutdown(cx).map(|_| ()),
@@ -112,12 +115,18 @@ pub(crate) async fn refuse<V: Send + Sync + 'static>(live: &Live<V>, io: Io, cod
 impl<V: Send + Sync + 'static> Connection<V> {
     fn new(live: Live<V>, io: Io, admitted: Admitted<V>, early: Vec<u8>) -> Self {
         let shared = live.shared();
-        let outbox = Arc::new(Outbox::new(io, shared.options.queue, Arc::clone(live.counters())));
+        let outbox = Arc::new(Outbox::new(
+            io,
+            admitted.deflate,
+            shared.options.queue,
+            Arc::clone(live.counters()),
+        ));
         let config = shared.options.session(shared.hooks.on_token.is_some());
         let entered = shared.stop.enter(&outbox);
         let mut connection = Self {
             core: session::Session::new(config, shared.clock.now()),
-            decoder: Decoder::server(shared.options.read_limit),
+            decoder: Decoder::server(shared.options.read_limit)
+                .with_deflate(admitted.deflate.is_some()),
             outbox,
             unread: early,
             identity: admitted.identity,
@@ -127,6 +136,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             greeting: None,
             hook: None,
             waiting: VecDeque::new(),
+            calls: Calls::default(),
             refused: Refused::default(),
             behind: VecDeque::new(),
             reading_on: None,
@@ -164,6 +174,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 }
             } else {
                 moved |= self.poll_greeting(cx);
+                moved |= self.poll_calls(cx);
                 moved |= self.poll_behind(cx);
                 self.flush(cx);
                 moved |= self.poll_input(cx);

@@ -37,8 +37,8 @@ pub(super) type Refused = Arc<BTreeSet<String>>;
 pub(super) struct Frame {
     kind: Kind,
     topic: String,
-    data: Box<RawValue>,
-    id: Option<u64>,
+    pub(super) data: Box<RawValue>,
+    pub(super) id: Option<u64>,
     /// The length of its text.
     pub(super) bytes: usize,
 }

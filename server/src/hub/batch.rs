@@ -1,6 +1,6 @@
 //! [`Batch`]: events of one topic that go out together.
 //!
-//! Each variant of frames (plain, full) is encoded when it is first needed, all events of the batch in one buffer; a subscriber
+//! Each variant of frames (plain or full, compressed or not) is encoded when it is first needed, all events of the batch in one buffer; a subscriber
 //! gets a slice of it.
 
 use std::sync::OnceLock;
@@ -10,15 +10,23 @@ use tidewire_protocol::{frame::server, name::Topic};
 
 use crate::{
     broker::Record,
-    ws::{Opcode, encode},
+    ws::{Opcode, deflate::Deflate, encode},
 };
 
 pub(crate) struct Batch {
     topic: Topic,
     records: Vec<Record>,
     offsets: Vec<u64>,
-    plain: OnceLock<Frames>,
-    full: OnceLock<Frames>,
+    variants: [OnceLock<Frames>; 4],
+}
+
+/// What of a connection its frames depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// With offset and `prev`.
+    pub(crate) is_full: bool,
+    /// Compressed where that is shorter.
+    pub(crate) is_compressed: bool,
 }
 
 /// The frames of a batch in one variant.
@@ -32,7 +40,7 @@ pub(crate) struct Frames {
 impl Batch {
     pub(super) fn new(topic: Topic, records: Vec<Record>) -> Self {
         let offsets = records.iter().map(|record| record.offset).collect();
-        Self { topic, records, offsets, plain: OnceLock::new(), full: OnceLock::new() }
+        Self { topic, records, offsets, variants: Default::default() }
     }
 
     /// The events' offsets, ascending.
@@ -40,17 +48,18 @@ impl Batch {
         &self.offsets
     }
 
-    /// The frames for a subscriber in this mode.
-    pub(crate) fn frames(&self, is_full: bool) -> &Frames {
-        let cell = if is_full { &self.full } else { &self.plain };
-        cell.get_or_init(|| {
-            Frames::encode(self.records.iter().map(|Record { offset, prev, data }| {
+    /// The frames for a subscriber.
+    pub(crate) fn frames(&self, variant: Variant) -> &Frames {
+        let Variant { is_full, is_compressed } = variant;
+        self.variants[usize::from(is_full) + 2 * usize::from(is_compressed)].get_or_init(|| {
+            let texts = self.records.iter().map(|Record { offset, prev, data }| {
                 if is_full {
                     server::write_event(&self.topic, data.get(), *offset, *prev)
                 } else {
                     server::write_message(&self.topic, data.get())
                 }
-            }))
+            });
+            if is_compressed { Frames::compress(texts) } else { Frames::encode(texts) }
         })
     }
 }
@@ -64,6 +73,15 @@ impl Frames {
             bytes.reserve(head.len() + text.len());
             bytes.extend_from_slice(&head);
             bytes.extend_from_slice(text.as_bytes());
+        }
+        Self { bytes: bytes.into(), begins }
+    }
+
+    fn compress(texts: impl Iterator<Item = String>) -> Self {
+        let (mut bytes, mut begins) = (Vec::new(), Vec::new());
+        for text in texts {
+            begins.push(bytes.len());
+            bytes.extend_from_slice(&Deflate::SHARED.frame(Opcode::Text, text.as_bytes()));
         }
         Self { bytes: bytes.into(), begins }
     }
@@ -88,6 +106,9 @@ impl Frames {
 mod tests {
     use super::*;
 
+    const FULL: Variant = Variant { is_full: true, is_compressed: false };
+    const PLAIN: Variant = Variant { is_full: false, is_compressed: false };
+
     #[test]
     fn a_subscriber_gets_a_slice_of_one_buffer() {
         let topic = Topic::parse("t").unwrap();
@@ -99,11 +120,11 @@ mod tests {
         let batch = Batch::new(topic, vec![record(1), record(2)]);
         assert_eq!(batch.offsets(), [1, 2]);
         let second = encode::text(r#"{"topic":"t","data":2,"offset":2,"prev":1}"#);
-        let full = batch.frames(true);
+        let full = batch.frames(FULL);
         assert!(full.from(0).ends_with(&second) && full.from(0).len() == 2 * second.len());
         assert_eq!(full.from(1), &second[..]);
         assert_eq!(full.from(2), b"");
         assert_eq!(full.share(full.from(1)).as_ptr(), full.from(1).as_ptr(), "no copy");
-        assert_eq!(batch.frames(false).from(1), &encode::text(r#"{"topic":"t","data":2}"#)[..]);
+        assert_eq!(batch.frames(PLAIN).from(1), &encode::text(r#"{"topic":"t","data":2}"#)[..]);
     }
 }

@@ -65,7 +65,7 @@ impl CatchUp {
                 subscriber.delivery.handle_history(last.offset);
             }
             let batch = Batch::new(self.local.topic.clone(), page.records);
-            let frames = batch.frames(subscriber.is_full);
+            let frames = batch.frames(subscriber.variant());
             outbox.send_uncounted(frames.share(frames.from(from)));
         }
         Ok(if subscriber.delivery.handle_head(head) { CaughtUp::Yes } else { CaughtUp::No })

@@ -10,7 +10,10 @@ use slab::Slab;
 use tidewire_protocol::{delivery::Delivery, name::Topic, topic::Epoch};
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::{batch::Batch, gather};
+use super::{
+    batch::{Batch, Variant},
+    gather,
+};
 use crate::{
     broker::{Broker, BrokerError, Record, Sink},
     metrics::Counters,
@@ -53,6 +56,12 @@ pub(super) struct Subscriber {
     pub(super) outbox: Arc<Outbox>,
     pub(super) is_full: bool,
     pub(super) delivery: Delivery,
+}
+
+impl Subscriber {
+    pub(super) fn variant(&self) -> Variant {
+        Variant { is_full: self.is_full, is_compressed: self.outbox.compresses() }
+    }
 }
 
 impl Local {
@@ -145,7 +154,7 @@ impl Local {
         let to = from.saturating_add(most).min(state.subscribers.capacity());
         for key in from..to {
             let Some(subscriber) = state.subscribers.get_mut(key) else { continue };
-            let frames = batch.frames(subscriber.is_full);
+            let frames = batch.frames(subscriber.variant());
             let (messages, length) =
                 subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames);
             sent += messages;

@@ -21,7 +21,7 @@ impl Reader {
     fn new() -> Self {
         let (near, far) = duplex(ROOM);
         let limits = QueueLimits { messages: 1000, bytes: ROOM };
-        let outbox = Arc::new(Outbox::new(Io::stream(near), limits, Arc::default()));
+        let outbox = Arc::new(Outbox::new(Io::stream(near), None, limits, Arc::default()));
         Self { outbox, far, decoder: Decoder::client(ROOM) }
     }
 

@@ -19,11 +19,20 @@ pub(crate) enum Hook {
     Subscribe,
     Publish,
     Message,
+    Call,
     Close,
 }
 
-const HOOKS: [&str; 7] =
-    ["on_auth", "on_token", "on_connect", "on_subscribe", "on_publish", "on_message", "on_close"];
+const HOOKS: [&str; 8] = [
+    "on_auth",
+    "on_token",
+    "on_connect",
+    "on_subscribe",
+    "on_publish",
+    "on_message",
+    "call",
+    "on_close",
+];
 
 /// Causes of a refused upgrade that have no code of their own.
 const REFUSALS: [&str; 5] = ["handshake", "origin", "auth", "room", "other"];

@@ -13,7 +13,7 @@ const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 100 };
 /// An outbox over a pipe that holds `room` bytes, and its other end.
 fn piped(room: usize) -> (Outbox, DuplexStream) {
     let (near, far) = duplex(room);
-    (Outbox::new(Io::stream(near), LIMITS, Arc::default()), far)
+    (Outbox::new(Io::stream(near), None, LIMITS, Arc::default()), far)
 }
 
 async fn tcp() -> (Outbox, TcpStream) {
@@ -21,7 +21,7 @@ async fn tcp() -> (Outbox, TcpStream) {
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
     near.writable().await.unwrap();
-    (Outbox::new(Io::Tcp(near), LIMITS, Arc::default()), far)
+    (Outbox::new(Io::Tcp(near), None, LIMITS, Arc::default()), far)
 }
 
 fn frame(letter: u8, len: usize) -> Bytes {

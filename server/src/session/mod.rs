@@ -31,7 +31,6 @@ use crate::{
     live::Live,
     outbox::Outbox,
     rights,
-    ws::encode,
 };
 
 /// One client's connection, from the moment that it is known who it is until it is closed. Cheap to clone.
@@ -117,7 +116,8 @@ impl<V: Send + Sync + 'static> Session<V> {
     pub fn send(&self, topic: &str, data: &impl Serialize) -> Result<(), SendError> {
         let topic = Topic::parse(topic).map_err(|_| SendError::InvalidTopic)?;
         let data = serde_json::to_string(data).map_err(|_| SendError::InvalidData)?;
-        self.inner.outbox.send(encode::text(&server::write_message(&topic, &data)))
+        let outbox = &self.inner.outbox;
+        outbox.send(outbox.text(&server::write_message(&topic, &data)))
     }
 
     /// Subscribes the session to a topic, without asking any hook. The subscription is the server's: only the server ends it.
@@ -250,7 +250,8 @@ impl<V: Send + Sync + 'static> Session<V> {
 
     /// Sends a text frame that the session owes its client.
     pub(crate) fn answer(&self, text: &str) {
-        self.inner.outbox.answer(encode::text(text));
+        let outbox = &self.inner.outbox;
+        outbox.answer(outbox.text(text));
     }
 
     /// Asks again for every subscription of the client's whether it is allowed, and ends those that no longer are. Resolves

@@ -30,7 +30,10 @@ where
     };
     let is_ours = offer.protocol(&[SUBPROTOCOL]).is_some();
     let admission = match admission::admit(&live, &parts).await {
-        Ok(admitted) => Ok(admitted),
+        Ok(admitted) => {
+            let deflate = offer.deflate().filter(|_| live.options().compression);
+            Ok(Admitted { deflate, ..admitted })
+        }
         Err(denied) => match denied.close_code().filter(|_| is_ours) {
             Some(code) => Err(code),
             None => {
@@ -39,7 +42,8 @@ where
             }
         },
     };
-    let response = match offer.accept(is_ours.then_some(SUBPROTOCOL), None) {
+    let deflate = admission.as_ref().ok().and_then(|admitted| admitted.deflate);
+    let response = match offer.accept(is_ours.then_some(SUBPROTOCOL), deflate) {
         Ok(response) => response,
         Err(refusal) => return refusal.response(),
     };

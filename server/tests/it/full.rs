@@ -25,6 +25,8 @@ tidewire_protocol::schema! {
 
 fn talk() -> Live<()> {
     Live::<()>::builder()
+        // However slow the machine, a close frame stays to be read.
+        .close_timeout(Duration::from_secs(60))
         .topic::<Room>(|topic| {
             topic.public().history(5, Duration::from_secs(60)).on_publish(
                 async |_cx, _session, _room, said: Said| {

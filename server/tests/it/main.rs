@@ -1,5 +1,7 @@
 //! The live server over real sockets.
 
+mod calls;
+mod compression;
 mod full;
 mod hooks;
 mod input;

@@ -57,6 +57,7 @@ pub(crate) struct Client {
     decoder: Decoder,
     received: VecDeque<Received>,
     next_id: u64,
+    received_bytes: usize,
 }
 
 #[derive(Debug, PartialEq)]
@@ -111,10 +112,16 @@ impl Client {
         }
         Ok(Self {
             stream,
-            decoder: Decoder::client(64 << 20),
+            decoder: Decoder::client(64 << 20).with_deflate(true),
             received: VecDeque::new(),
             next_id: 1,
+            received_bytes: 0,
         })
+    }
+
+    /// Bytes that have come since the handshake.
+    pub(crate) fn received_bytes(&self) -> usize {
+        self.received_bytes
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
@@ -149,6 +156,7 @@ impl Client {
                 Ok(0) | Err(_) => return Received::End,
                 Ok(read) => read,
             };
+            self.received_bytes += read;
             let mut input = &mut buffer[..read];
             while let Some(event) = self.decoder.decode(&mut input).expect("valid frames") {
                 self.received.push_back(match event {

@@ -1,0 +1,148 @@
+//! Calls: they run beside the hooks, several at once, and can be cancelled.
+
+use std::{
+    collections::VecDeque,
+    panic::AssertUnwindSafe,
+    task::{Context, Poll},
+};
+
+use futures_util::{
+    FutureExt, Stream,
+    future::{AbortHandle, abortable},
+    stream::FuturesUnordered,
+};
+use serde_json::value::RawValue;
+use tidewire_protocol::{
+    code::ErrorCode,
+    frame::{client, server},
+};
+
+use super::{Connection, Panic, requests::Frame};
+use crate::{
+    calls::time_of,
+    close::CloseReason,
+    error::Refusal,
+    hooks::BoxFuture,
+    live::Live,
+    metrics::{Hook, Hooked},
+    session::Session,
+};
+
+/// What a session's calls are doing.
+#[derive(Default)]
+pub(super) struct Calls {
+    waiting: VecDeque<Frame>,
+    running: FuturesUnordered<BoxFuture<Ended>>,
+    handles: Vec<Running>,
+    begun: u64,
+}
+
+struct Running {
+    /// Which of the session's calls it is, by the order of their beginnings.
+    number: u64,
+    /// What its client calls it.
+    id: Option<u64>,
+    handle: AbortHandle,
+}
+
+/// A call that has ended: its number, and whether by a panic.
+type Ended = (u64, Result<(), Panic>);
+
+impl<V: Send + Sync + 'static> Connection<V> {
+    pub(super) fn keep_call(&mut self, frame: Frame) {
+        self.calls.waiting.push_back(frame);
+    }
+
+    /// Begins a call, which the core has counted.
+    pub(super) fn begin_call(&mut self, frame: Frame) {
+        let Some(session) = self.session.clone() else { return self.core.handle_call_ended() };
+        let (id, refused) = (frame.id, self.refused.clone());
+        let live = self.live.clone();
+        let call = async move {
+            let result = run(&live, &session, &frame.data, |entry| refused.contains(entry)).await;
+            match (result, id) {
+                (Ok(reply), Some(id)) => session.answer(&server::write_reply(id, &reply)),
+                (Ok(_), None) => {}
+                (Err(refusal), id) => {
+                    super::requests::refuse(session.outbox(), true, id, "$call", &refusal)
+                }
+            }
+        };
+        let (call, handle) = abortable(AssertUnwindSafe(call).catch_unwind());
+        let number = self.calls.begun;
+        self.calls.begun += 1;
+        self.calls.handles.push(Running { number, id, handle });
+        self.calls.running.push(Box::pin(call.map(move |ended| {
+            // An aborted call has ended as much as any other.
+            (number, ended.unwrap_or(Ok(())).map_err(|_| Panic))
+        })));
+    }
+
+    /// Cancels the call that a frame names, wherever it is. One that has ended, or never was, is no error.
+    pub(super) fn cancel_call(&mut self, data: &RawValue) {
+        let Ok(client::Cancel { id }) = serde_json::from_str(data.get()) else {
+            return self.refuse(None, "$cancel", &Refusal::invalid_data());
+        };
+        if let Some(at) = self.calls.waiting.iter().position(|frame| frame.id == Some(id)) {
+            let bytes = self.calls.waiting.remove(at).map_or(0, |frame| frame.bytes);
+            self.core.handle_call_dropped(bytes, self.now());
+        } else if let Some(running) =
+            self.calls.handles.iter().find(|running| running.id == Some(id))
+        {
+            running.handle.abort();
+        } else {
+            return;
+        }
+        self.refuse(Some(id), "$call", &Refusal::new(ErrorCode::CANCELLED));
+    }
+
+    /// Goes on with the calls that run and gives waiting ones their turn. Whether anything changed.
+    pub(super) fn poll_calls(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while self.core.poll_calls() {
+            let Some(frame) = self.calls.waiting.pop_front() else { break };
+            self.core.handle_call_begun(frame.bytes, self.now());
+            self.begin_call(frame);
+            moved = true;
+        }
+        while let Poll::Ready(Some((number, ended))) =
+            std::pin::Pin::new(&mut self.calls.running).poll_next(cx)
+        {
+            self.calls.handles.retain(|running| running.number != number);
+            self.core.handle_call_ended();
+            moved = true;
+            if let Err(Panic) = ended {
+                self.outbox.close(CloseReason::Panic);
+            }
+        }
+        moved
+    }
+
+    /// Drops every call: their client is gone.
+    pub(super) fn drop_calls(&mut self) {
+        self.calls = Calls::default();
+    }
+}
+
+async fn run<V: Send + Sync + 'static>(
+    live: &Live<V>,
+    session: &Session<V>,
+    data: &RawValue,
+    is_refused: impl Fn(&str) -> bool,
+) -> Result<Box<RawValue>, Refusal> {
+    let client::Call { call, args, timeout_ms } = serde_json::from_str(data.get())
+        .map_err(|error| Refusal::invalid_data().message(error.to_string()))?;
+    if is_refused(&call) {
+        let message = format!(
+            "client and server were built with different schemas of `{}`",
+            server::shorten(&call)
+        );
+        return Err(Refusal::new(ErrorCode::INCOMPATIBLE).message(message));
+    }
+    let rule = live.shared().calls.iter().find(|rule| rule.name == call);
+    let rule = rule.ok_or_else(|| Refusal::new(ErrorCode::UNKNOWN_CALL))?;
+    let reply = (rule.hook)(session.clone(), args.unwrap_or(RawValue::NULL))?;
+    let time = time_of(live.options().hook_timeout, timeout_ms);
+    let reply = tokio::time::timeout(time, reply.timed(live.counters(), Hook::Call)).await;
+    reply.unwrap_or(Err(Refusal::new(ErrorCode::TIMEOUT)))
+}
