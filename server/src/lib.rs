@@ -26,6 +26,8 @@ mod request;
 mod rights;
 mod session;
 mod shutdown;
+#[cfg(feature = "test")]
+pub mod test;
 mod topics;
 mod transport;
 pub mod ws;

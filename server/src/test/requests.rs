@@ -1,0 +1,184 @@
+//! What a client in full mode asks for, and the answers.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::{RawValue, to_raw_value};
+use tidewire_protocol::{
+    code::ErrorCode,
+    frame::{
+        Position, client,
+        server::{ErrorData, Subscribed, TokenTaken},
+    },
+    schema::TypedTopic,
+};
+
+use super::{client::Client, error::RequestError};
+
+impl Client {
+    /// Sends a message and waits for its reply, which a message has when its hook has ended.
+    ///
+    /// # Errors
+    /// If the client is plain, the server refuses, or no answer comes.
+    pub async fn request(
+        &mut self,
+        topic: &str,
+        data: &impl Serialize,
+    ) -> Result<Box<RawValue>, RequestError> {
+        let data = to_raw_value(data)?;
+        self.ask(topic, |id| client::write_data(topic, Some(id), &data)).await
+    }
+
+    /// Subscribes to a topic, at its head.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn subscribe<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+    ) -> Result<Subscribed, RequestError> {
+        self.subscribe_from(topic, None).await
+    }
+
+    /// Subscribes to a topic and asks for what came after a position, as a client does that was away.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    ///
+    /// ```
+    /// use tidewire::{Live, test::Client};
+    ///
+    /// tidewire_protocol::schema! {
+    ///     pub schema Site { topic News = "news" { event: String } }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Live::<()>::builder().topic::<News>(|topic| topic.public()).build();
+    /// let mut client = Client::connect(&live).hello().await?;
+    /// let position = client.subscribe(&News).await?.position;
+    /// drop(client);
+    ///
+    /// live.topic(News).publish(&"missed".into()).await?;
+    /// let mut client = Client::connect(&live).hello().await?;
+    /// let subscribed = client.subscribe_since(&News, &position).await?;
+    /// assert_eq!(subscribed.recovered, Some(true));
+    /// assert_eq!(client.next_event::<News>().await?.data, "missed");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn subscribe_since<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        since: &Position,
+    ) -> Result<Subscribed, RequestError> {
+        self.subscribe_from(topic, Some(since.clone())).await
+    }
+
+    async fn subscribe_from<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        since: Option<Position>,
+    ) -> Result<Subscribed, RequestError> {
+        let name = topic.topic()?;
+        self.ask_for("$subscribe", |id| client::write_subscribe(id, &name, since)).await
+    }
+
+    /// Ends a subscription; also where there is none.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn unsubscribe<T: TypedTopic>(&mut self, topic: &T) -> Result<(), RequestError> {
+        let name = topic.topic()?;
+        self.ask("$unsubscribe", |id| client::write_unsubscribe(id, &name)).await.map(drop)
+    }
+
+    /// Publishes, and waits for the event's position.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn publish<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        data: &T::Publish,
+    ) -> Result<Position, RequestError> {
+        let (name, data) = (topic.topic()?, to_raw_value(data)?);
+        self.ask_for(&name, |id| client::write_data(&name, Some(id), &data)).await
+    }
+
+    /// Gives a fresh token, and waits until it is taken.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidewire::{Identity, Live, Refusal, test::Client};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Live::<String>::builder()
+    ///     .on_token(async |_cx, token: Option<String>| {
+    ///         let name = token.ok_or(Refusal::unauthorized())?;
+    ///         Ok::<_, Refusal>(Identity::new(name).expires_in(Duration::from_secs(60)))
+    ///     })
+    ///     .build();
+    /// let mut client = Client::connect(&live).token("ann").await?;
+    /// tokio::time::sleep(Duration::from_secs(50)).await;
+    /// assert_eq!(client.renew("ann").await?.token_ms, Some(60_000));
+    /// tokio::time::sleep(Duration::from_secs(50)).await;
+    /// client.ping().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn renew(&mut self, token: &str) -> Result<TokenTaken, RequestError> {
+        self.ask_for("$token", |id| client::write_token(id, token)).await
+    }
+
+    pub(super) async fn say_hello(&mut self, hello: &client::Hello) -> Result<(), RequestError> {
+        let welcome = self.exchange("$hello", |id| client::write_hello(id, hello)).await?;
+        self.welcome = Some(serde_json::from_str(welcome.get())?);
+        Ok(())
+    }
+
+    async fn ask_for<A: DeserializeOwned>(
+        &mut self,
+        topic: &str,
+        write: impl FnOnce(u64) -> String,
+    ) -> Result<A, RequestError> {
+        let data = self.ask(topic, write).await?;
+        Ok(serde_json::from_str(data.get())?)
+    }
+
+    async fn ask(
+        &mut self,
+        topic: &str,
+        write: impl FnOnce(u64) -> String,
+    ) -> Result<Box<RawValue>, RequestError> {
+        if self.welcome.is_none() {
+            return Err(RequestError::Plain);
+        }
+        self.exchange(topic, write).await
+    }
+
+    /// Sends a request and waits for its answer.
+    async fn exchange(
+        &mut self,
+        topic: &str,
+        write: impl FnOnce(u64) -> String,
+    ) -> Result<Box<RawValue>, RequestError> {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send_text(&write(id)).await?;
+        let is_answer = |frame: &super::Frame| frame.re == Some(id);
+        let answer = self
+            .find(&format!("the answer to {topic:?}"), |client| {
+                let at = client.received.iter().position(is_answer)?;
+                client.received.remove(at)
+            })
+            .await?;
+        if answer.topic != "$error" {
+            return Ok(answer.data);
+        }
+        let ErrorData { code, message, .. } = answer.decode()?;
+        Err(RequestError::Refused { code: ErrorCode(code), message })
+    }
+}
