@@ -52,3 +52,4 @@ pub use tidewire_protocol::{
     name::Topic,
 };
 pub use topics::{TopicBuilder, TopicHandle};
+pub use transport::{LiveService, Serve, serve};

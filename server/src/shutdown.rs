@@ -28,7 +28,7 @@ impl<V: Send + Sync + 'static> Live<V> {
     /// `on_close` is done, or at the [`deadline`](Shutdown::deadline), when what is left is ended: without waiting for
     /// hooks, and without `on_close` where that has not begun.
     ///
-    /// It works under any host, which goes on to accept. It may be called more than once.
+    /// It works under any host; [`serve`](crate::serve) also stops accepting. It may be called more than once.
     ///
     /// # Cancel safety
     /// Dropped before it resolves, it leaves a server that lets nobody in and keeps the sessions it has not closed yet. Call it
@@ -70,6 +70,10 @@ impl<V: Send + Sync + 'static> Shutdown<V> {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    pub(crate) fn deadline_after(&self) -> Duration {
+        self.deadline
     }
 
     async fn run(self) {

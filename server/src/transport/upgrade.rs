@@ -1,70 +1,94 @@
 //! From an upgrade request to a running connection: handshake, origin, `on_auth`, and the socket under hyper's upgrade.
 
-use http::{Response, StatusCode, header::HeaderValue};
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tidewire_protocol::code::CloseCode;
 use tokio::net::TcpStream;
 
+use super::stream::HttpStream;
 use crate::{
     admission::{self, Admitted},
     connection,
     io::Io,
     live::Live,
-    ws::handshake::Offer,
+    ws::{
+        Opened, Stream,
+        handshake::{Offer, Refusal},
+    },
 };
 
 /// The subprotocol of clients that are told of a refusal by a close code: a browser hides the status from its page.
 const SUBPROTOCOL: &str = "tidewire.1";
 
 /// Answers a request, and starts the connection if it is a good one.
-pub(super) async fn upgrade<V, B>(live: Live<V>, mut request: http::Request<B>) -> Response<String>
-where
-    V: Send + Sync + 'static,
-{
-    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (parts, _) = request.into_parts();
-    let offer = match Offer::read(&parts) {
+pub(super) async fn answer<V: Send + Sync + 'static>(
+    live: Live<V>,
+    request: Parts,
+    connection: Option<OnUpgrade>,
+) -> Response<String> {
+    let malformed = |refusal: Refusal| {
+        live.counters().refused("handshake");
+        tracing::debug!(%refusal, "an upgrade was refused");
+        refusal.response()
+    };
+    let offer = match Offer::read(&request) {
         Ok(offer) => offer,
-        Err(refusal) => return refusal.response(),
+        Err(refusal) => return malformed(refusal),
     };
-    let is_ours = offer.protocol(&[SUBPROTOCOL]).is_some();
-    let admission = match admission::admit(&live, &parts).await {
-        Ok(admitted) => {
-            let deflate = offer.deflate().filter(|_| live.options().compression);
-            Ok(Admitted { deflate, ..admitted })
-        }
-        Err(denied) => match denied.close_code().filter(|_| is_ours) {
-            Some(code) => Err(code),
-            None => {
-                let (status, reason) = denied.status();
-                return text(status, &reason);
-            }
-        },
+    let protocol = offer.protocol(&[SUBPROTOCOL]);
+    let mut admission = match admit(&live, &request, protocol.is_some()).await {
+        Ok(admission) => admission,
+        Err(response) => return response,
     };
-    let deflate = admission.as_ref().ok().and_then(|admitted| admitted.deflate);
-    let response = match offer.accept(is_ours.then_some(SUBPROTOCOL), deflate) {
+    let mut deflate = None;
+    if let Ok(admitted) = &mut admission {
+        deflate = offer.deflate().filter(|_| live.options().compression);
+        admitted.deflate = deflate;
+    }
+    let response = match offer.accept(protocol, deflate) {
         Ok(response) => response,
-        Err(refusal) => return refusal.response(),
+        Err(refusal) => return malformed(refusal),
     };
-    let Some(on_upgrade) = on_upgrade else {
-        return text(StatusCode::BAD_REQUEST, "the connection cannot be upgraded");
-    };
+    let Some(connection) = connection else { return malformed(Refusal::Connectionless) };
     tokio::spawn(async move {
         // An upgrade that fails has no connection to tell.
-        if let Ok(upgraded) = on_upgrade.await {
+        if let Ok(upgraded) = connection.await {
             start(live, upgraded, admission).await;
         }
     });
     response.map(|()| String::new())
 }
 
-fn text(status: StatusCode, text: &str) -> Response<String> {
-    let mut response = Response::new(format!("{text}\n"));
+/// A client that is let in, or the code with which one of ours is closed; `Err` is the answer to any other.
+async fn admit<V: Send + Sync + 'static>(
+    live: &Live<V>,
+    request: &Parts,
+    is_ours: bool,
+) -> Result<Result<Admitted<V>, CloseCode>, Response<String>> {
+    match AssertUnwindSafe(admission::admit(live, request)).catch_unwind().await {
+        Ok(Ok(admitted)) => Ok(Ok(admitted)),
+        Ok(Err(denied)) => match denied.close_code().filter(|_| is_ours) {
+            Some(code) => Ok(Err(code)),
+            None => {
+                let (status, reason) = denied.status();
+                Err(text(status, &reason))
+            }
+        },
+        // The panic hook has printed what there is to say.
+        Err(_) => Err(text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed")),
+    }
+}
+
+/// An answer in plain words.
+pub(super) fn text<B: From<String>>(status: StatusCode, text: &str) -> Response<B> {
+    let mut response = Response::new(B::from(format!("{text}\n")));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
 }
 
@@ -83,15 +107,13 @@ async fn start<V: Send + Sync + 'static>(
 
 /// The TCP stream under an upgraded connection, where that is what it is, and the bytes that came with the handshake.
 fn unwrap(upgraded: Upgraded) -> (Io, Vec<u8>) {
-    // `axum::serve` and hyper-util's builder wrap the stream once more than hyper alone does.
-    let upgraded =
-        match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(parts) => return (tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
-            Err(upgraded) => upgraded,
-        };
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
-        Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
+    match upgraded.downcast::<TokioIo<HttpStream>>() {
+        // A copy, as hyper's own buffer is some kilobytes.
+        Ok(parts) => (tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
+        Err(upgraded) => match Opened::from(upgraded) {
+            Opened { stream: Stream::Tcp(stream), leftover } => (tcp(stream), leftover),
+            Opened { stream, leftover } => (Io::stream(stream), leftover),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod compression;
+mod edge;
 mod full;
 mod hooks;
 mod input;
@@ -12,6 +13,7 @@ mod plain;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
 mod readme;
 mod rights;
+mod serve;
 mod shutdown;
 mod support;
 mod timing;

@@ -2,9 +2,12 @@
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+use axum::{Router, routing::get};
 use serde_json::json;
 use tidewire::{CloseCode, CloseReason, Live};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     sync::{Notify, mpsc},
     time::Instant,
 };
@@ -176,4 +179,78 @@ async fn nobody_begins_a_session_any_more() {
     assert_eq!(client.receive().await, Received::Close(Some(4000)));
     drop(client);
     stop.await.unwrap();
+}
+
+/// An application with a slow route, stopped by the returned handle.
+struct Stoppable {
+    address: std::net::SocketAddr,
+    live: Live<()>,
+    go_on: Arc<Notify>,
+    signal: Arc<Notify>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+async fn stoppable() -> Stoppable {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (live, go_on, signal) =
+        (Live::<()>::builder().build(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (slow, stop) = (Arc::clone(&go_on), Arc::clone(&signal));
+    let app = Router::new().route("/ws", live.handler()).route(
+        "/slow",
+        get(|| async move {
+            slow.notified().await;
+            "done"
+        }),
+    );
+    let shutdown = live.shutdown().spread(Duration::ZERO).deadline(Duration::from_secs(20));
+    let serve =
+        tidewire::serve(listener, app).shutdown(shutdown, async move { stop.notified().await });
+    Stoppable { address, live, go_on, signal, served: tokio::spawn(serve.into_future()) }
+}
+
+async fn ask(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream
+}
+
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut all = String::new();
+    let _ = stream.read_to_string(&mut all).await;
+    all
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_what_it_was_asked() {
+    let server = stoppable().await;
+    let mut client = Client::connect(server.address, "/ws", &[]).await.unwrap();
+    client.ping().await;
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    let mut asked = ask(server.address).await;
+    // The idle connection was accepted before this one is answered.
+    drop(Client::connect(server.address, "/ws", &[]).await.unwrap());
+    server.signal.notify_one();
+    assert_eq!(client.receive().await, Received::Close(Some(1001)));
+    assert_eq!(rest(&mut idle).await, "");
+    while TcpStream::connect(server.address).await.is_ok() {}
+    assert!(!server.served.is_finished());
+    server.go_on.notify_one();
+    let answer = rest(&mut asked).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("done"), "{answer}");
+    drop(client);
+    server.served.await.unwrap();
+    assert_eq!(server.live.session_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_has_a_deadline() {
+    let server = stoppable().await;
+    let mut asked = ask(server.address).await;
+    drop(Client::connect(server.address, "/ws", &[]).await.unwrap());
+    let begin = Instant::now();
+    server.signal.notify_one();
+    server.served.await.unwrap();
+    assert_eq!(begin.elapsed().as_secs(), 20);
+    assert_eq!(rest(&mut asked).await, "");
 }
