@@ -19,6 +19,10 @@ use crate::{
     clock::millis, close::CloseReason, live::Live, outbox::Outbox, random, session::Session,
 };
 
+/// The spread where none is set: what each session adds, and the most. A hundred clients a second harm no server.
+const SPREAD_PER_SESSION: Duration = Duration::from_millis(10);
+const MOST_SPREAD: Duration = Duration::from_secs(5);
+
 impl<V: Send + Sync + 'static> Live<V> {
     /// Stops the server, when it is awaited.
     ///
@@ -41,11 +45,7 @@ impl<V: Send + Sync + 'static> Live<V> {
     /// # }
     /// ```
     pub fn shutdown(&self) -> Shutdown<V> {
-        Shutdown {
-            live: self.clone(),
-            spread: Duration::from_secs(5),
-            deadline: Duration::from_secs(30),
-        }
+        Shutdown { live: self.clone(), spread: None, deadline: Duration::from_secs(30) }
     }
 }
 
@@ -53,15 +53,15 @@ impl<V: Send + Sync + 'static> Live<V> {
 #[must_use = "nothing stops until it is awaited"]
 pub struct Shutdown<V> {
     live: Live<V>,
-    spread: Duration,
+    spread: Option<Duration>,
     deadline: Duration,
 }
 
 impl<V: Send + Sync + 'static> Shutdown<V> {
-    /// Sets the time over which the sessions are closed; 5 s by default, so that the servers that take them over are not asked for
-    /// all of them at once.
+    /// Sets the time over which the sessions are closed, so that the servers that take them over are not asked for all of them at
+    /// once. By default 10 ms for each session, and 5 s at most: one session is closed at once.
     pub fn spread(mut self, spread: Duration) -> Self {
-        self.spread = spread;
+        self.spread = Some(spread);
         self
     }
 
@@ -111,11 +111,15 @@ impl<V> fmt::Debug for Shutdown<V> {
     }
 }
 
-async fn send_away<V: Send + Sync + 'static>(live: &Live<V>, spread: Duration) {
+async fn send_away<V: Send + Sync + 'static>(live: &Live<V>, spread: Option<Duration>) {
     let now = Instant::now();
+    let sessions = live.sessions();
+    let spread = spread.unwrap_or_else(|| {
+        let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
+        MOST_SPREAD.min(SPREAD_PER_SESSION * count)
+    });
     let spread_ms = millis(spread).max(1);
-    let mut sessions: Vec<(Duration, Session<V>)> = live
-        .sessions()
+    let mut sessions: Vec<(Duration, Session<V>)> = sessions
         .into_iter()
         .map(|session| (Duration::from_millis(random::bits() % spread_ms), session))
         .collect();
