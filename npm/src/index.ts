@@ -9,7 +9,20 @@ export type { ConnectionState } from "./connection-state.js";
 export { type ErrorSink, TidewireError } from "./errors.js";
 export type { Live, MessageHandler } from "./live.js";
 export { type NameOf, type ParameterOf, topicName } from "./names.js";
-export type { ArgsOf, CallOf, EventOf, PublishOf, PublishTopicOf, ReplyOf, Schema, TopicOf } from "./schema.js";
+export type {
+  ArgsOf,
+  CallOf,
+  EventOf,
+  KeyedTopicOf,
+  PresenceOf,
+  PresenceTopicOf,
+  PublishOf,
+  PublishTopicOf,
+  ReplyOf,
+  Schema,
+  StateOf,
+  TopicOf,
+} from "./schema.js";
 export type { WebSocketConstructor } from "./socket.js";
 export type { Store } from "./store.js";
 export type {

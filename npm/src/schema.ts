@@ -26,9 +26,17 @@ export interface Schema<Topics, Calls = {}> {
 export type TopicOf<Topics> = NameOf<keyof Topics & string>;
 
 /** Every name of a topic to which clients may publish. */
-export type PublishTopicOf<Topics> = {
-  [Pattern in keyof Topics & string]: Topics[Pattern] extends { publish: infer Publish }
-    ? [Publish] extends [never] ? never : NameOf<Pattern>
+export type PublishTopicOf<Topics> = NameWith<Topics, "publish">;
+
+/** Every name of a topic whose events have keys. */
+export type KeyedTopicOf<Topics> = NameWith<Topics, "key">;
+
+/** Every name of a topic that shows who is there. */
+export type PresenceTopicOf<Topics> = NameWith<Topics, "presence">;
+
+type NameWith<Topics, Role extends string> = {
+  [Pattern in keyof Topics & string]: Topics[Pattern] extends { [Key in Role]: infer Data }
+    ? [Data] extends [never] ? never : NameOf<Pattern>
     : never;
 }[keyof Topics & string];
 
@@ -66,6 +74,17 @@ export type EventOf<Topics, Topic extends string> = Carried<Topics, Topic, "even
 
 /** The type of what clients publish to a topic; `never` where they may not. */
 export type PublishOf<Topics, Topic extends string> = Carried<Topics, Topic, "publish">;
+
+/** The state of a keyed topic: the last event of each key, by the key's text; `never` of any other topic. */
+export type StateOf<Topics, Topic extends string> =
+  PatternOf<Topics, Topic> extends infer Pattern
+    ? Pattern extends keyof Topics
+      ? Topics[Pattern] extends { event: infer Event; key: string } ? ReadonlyMap<string, Event> : never
+      : never
+    : never;
+
+/** The type of a member of a topic's presence; `never` where nobody is shown. */
+export type PresenceOf<Topics, Topic extends string> = Carried<Topics, Topic, "presence">;
 
 /** Every name of a call that the schema has. */
 export type CallOf<Calls> = keyof Calls & string;

@@ -6,12 +6,17 @@ import {
   type CallOf,
   connect,
   type EventOf,
+  type KeyedTopicOf,
   type Live,
   type NameOf,
   type Position,
+  type PresenceOf,
+  type PresenceTopicOf,
   type PublishOf,
+  type PublishTopicOf,
   type ReplyOf,
   type Schema,
+  type StateOf,
   type Subscription,
   topicName,
 } from "../src/index.js";
@@ -24,14 +29,16 @@ type Message = { user: string; text: string };
 type NewMessage = { text: string };
 type Entry = { at_ms: number };
 type Quote = { symbol: string; price: number };
+type Member = { name: string };
 
 /** As the export of a Rust schema writes it. */
 interface Topics {
   /** The messages of a room. */
-  "chat:{room}": { event: Message; publish: NewMessage };
+  "chat:{room}": { event: Message; publish: NewMessage; presence: Member };
   "chat:{room}:log": { event: Entry; publish: never };
-  "prices": { event: Quote; publish: never };
+  "prices": { event: Quote; publish: never; key: "symbol" };
   "{tenant}:jobs:{id}": { event: string; publish: number };
+  "seats:{hall}": { event: Entry; publish: never; key: "at_ms"; presence: string | null };
 }
 interface Calls {
   "rooms.create": { args: NewMessage; reply: Message };
@@ -121,6 +128,18 @@ export async function streams(): Promise<void> {
   for await (const _ of live.subscribe("prices", () => {})) break;
   using held = live.subscribe("prices");
   await held.ready;
+}
+
+export function statesOfTopics(): void {
+  same<Same<PublishTopicOf<Topics>, `chat:${string}` | `${string}:jobs:${string}`>>();
+  same<Same<KeyedTopicOf<Topics>, "prices" | `seats:${string}`>>();
+  same<Same<StateOf<Topics, "prices">, ReadonlyMap<string, Quote>>>();
+  same<Same<StateOf<Topics, "prices" | "seats:a">, ReadonlyMap<string, Quote> | ReadonlyMap<string, Entry>>>();
+  same<Same<StateOf<Topics, "chat:general">, never>>();
+  same<Same<PresenceTopicOf<Topics>, `chat:${string}` | `seats:${string}`>>();
+  same<Same<PresenceOf<Topics, "chat:general">, Member>>();
+  same<Same<PresenceOf<Topics, "seats:a">, string | null>>();
+  same<Same<PresenceOf<Topics, "prices">, never>>();
 }
 
 export function calls(): void {

@@ -3,31 +3,45 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ts_rs::TS;
 
-/// What clients publish to a topic that takes no publishes: there is no such value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NoPublish {}
+macro_rules! absent {
+    ($(#[$meta:meta])* $name:ident, $message:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {}
 
-impl Serialize for NoPublish {
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        match *self {}
-    }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                match *self {}
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Err(serde::de::Error::custom($message))
+            }
+        }
+
+        impl TS for $name {
+            type WithoutGenerics = Self;
+            type OptionInnerType = Self;
+
+            fn name(_: &ts_rs::Config) -> String {
+                "never".to_owned()
+            }
+
+            fn inline(config: &ts_rs::Config) -> String {
+                Self::name(config)
+            }
+        }
+    };
 }
 
-impl<'de> Deserialize<'de> for NoPublish {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("nothing can be published to this topic"))
-    }
+absent! {
+    /// What clients publish to a topic that takes no publishes: there is no such value.
+    NoPublish, "nothing can be published to this topic"
 }
 
-impl TS for NoPublish {
-    type WithoutGenerics = Self;
-    type OptionInnerType = Self;
-
-    fn name(_: &ts_rs::Config) -> String {
-        "never".to_owned()
-    }
-
-    fn inline(config: &ts_rs::Config) -> String {
-        Self::name(config)
-    }
+absent! {
+    /// What a member looks like of a topic that has no presence: there is no such value.
+    NoPresence, "this topic has no presence"
 }

@@ -1,14 +1,16 @@
 //! One entry of a schema, with its types out of sight: what hello and the export need of it.
 
-use std::fmt;
+use std::{any::TypeId, fmt};
 
-use super::{Call, SchemaHash, TypedTopic, shape::Shape, types::Types};
+use super::{Call, NoPresence, SchemaHash, TypedTopic, shape::Shape, types::Types};
 
 /// One entry of a [`Schema`](super::Schema).
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub(super) kind: Kind,
     pub(super) key: &'static str,
+    /// The field of a keyed topic's event.
+    pub(super) field: Option<&'static str>,
     pub(super) docs: &'static str,
     pub(super) parts: fn() -> Vec<Part>,
     hash: fn() -> SchemaHash,
@@ -31,13 +33,27 @@ impl Entry {
     /// The entry of a topic, with its doc comment.
     #[must_use]
     pub const fn topic<T: TypedTopic>(docs: &'static str) -> Self {
-        Self { kind: Kind::Topic, key: T::PATTERN, docs, parts: topic_parts::<T>, hash: T::hash }
+        Self {
+            kind: Kind::Topic,
+            key: T::PATTERN,
+            field: T::KEY,
+            docs,
+            parts: topic_parts::<T>,
+            hash: T::hash,
+        }
     }
 
     /// The entry of a call, with its doc comment.
     #[must_use]
     pub const fn call<C: Call>(docs: &'static str) -> Self {
-        Self { kind: Kind::Call, key: C::NAME, docs, parts: call_parts::<C>, hash: C::hash }
+        Self {
+            kind: Kind::Call,
+            key: C::NAME,
+            field: None,
+            docs,
+            parts: call_parts::<C>,
+            hash: C::hash,
+        }
     }
 
     /// What names the entry on the wire: a topic's pattern, a call's name.
@@ -74,10 +90,18 @@ pub fn call_hash<C: Call>() -> SchemaHash {
 }
 
 fn topic_parts<T: TypedTopic>() -> Vec<Part> {
-    vec![
+    let mut parts = vec![
         Part { role: "event", types: Types::of::<T::Event>() },
         Part { role: "publish", types: Types::of::<T::Publish>() },
-    ]
+    ];
+    // What is not declared has no part, so that the hashes of topics from before these parts stay as they are.
+    if let Some(field) = T::KEY {
+        parts.push(Part { role: "key", types: Types::literal(field) });
+    }
+    if TypeId::of::<T::Presence>() != TypeId::of::<NoPresence>() {
+        parts.push(Part { role: "presence", types: Types::of::<T::Presence>() });
+    }
+    parts
 }
 
 fn call_parts<C: Call>() -> Vec<Part> {

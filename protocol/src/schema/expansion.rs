@@ -52,6 +52,14 @@ pub const fn name(field: &'static str) -> &'static str {
     }
 }
 
+/// The name of a key's field in JSON: what is declared, else the field's own.
+pub const fn key_name(field: &'static str, declared: &[&'static str]) -> &'static str {
+    match declared {
+        [declared] => declared,
+        _ => name(field),
+    }
+}
+
 /// The value of a parameter that is the text of exactly one value.
 pub fn value<T: FromStr + Display>(params: &Params<'_>, name: &str) -> Option<T> {
     let text = params.get(name)?;

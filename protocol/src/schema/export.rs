@@ -10,6 +10,7 @@ use super::{
     Entry, Schema,
     entry::{Kind, Part},
     layout,
+    shape::Shape,
     syntax::{Node, doc_lines, is_identifier},
     types::{Declaration, Types},
 };
@@ -22,6 +23,19 @@ pub enum ExportError {
     /// One name could match the patterns of two topics.
     #[error("one name could match both `{0}` and `{1}`: change a literal segment of one")]
     Overlap(&'static str, &'static str),
+    /// The key of a topic is no field of its event in JSON.
+    #[error(
+        "the topic `{topic}` has `{key}` for its key, but `{event}` has no such field in JSON: say how the field is \
+         called there by `key: field = \"…\"`"
+    )]
+    Key {
+        /// The topic's pattern.
+        topic: &'static str,
+        /// The name of the key.
+        key: &'static str,
+        /// The Rust type of the event.
+        event: &'static str,
+    },
     /// Two types would have one name.
     #[error(
         "`{first}` and `{second}` both export as `{name}`: give one another name by `#[ts(rename = \"…\")]`"
@@ -121,6 +135,7 @@ fn difference(found: &str, module: &str) -> String {
 pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
     check_patterns(S::ENTRIES)?;
     let entries: Vec<_> = S::ENTRIES.iter().map(|entry| (entry, (entry.parts)())).collect();
+    entries.iter().try_for_each(|(entry, parts)| check_key(entry, parts))?;
     let (topics, calls) = (format!("{}Topics", S::NAME), format!("{}Calls", S::NAME));
     let value = lower_first(S::NAME);
     let has_calls = S::ENTRIES.iter().any(|entry| entry.kind == Kind::Call);
@@ -175,6 +190,17 @@ fn check_patterns(entries: &[Entry]) -> Result<(), ExportError> {
         }
     }
     Ok(())
+}
+
+/// The key of a topic is a field of its event.
+fn check_key(entry: &Entry, parts: &[Part]) -> Result<(), ExportError> {
+    let event = parts.iter().find(|part| part.role == "event");
+    match (entry.field, event) {
+        (Some(key), Some(event)) if !Shape::of(&event.types).has_field(key) => {
+            Err(ExportError::Key { topic: entry.key, key, event: event.types.rust })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The declarations of a module by name.

@@ -29,8 +29,38 @@
 /// - A topic's fields are the parameters of its pattern, by name. A field's type has `FromStr` and `Display`, and what
 ///   the topic's type derives: `Clone`, `Debug`, `PartialEq`, `Eq` and `Hash`. Without parameters there are no fields.
 /// - `event` is what subscribers get, `publish` what clients send; without `publish` they may send nothing.
+/// - `key` names the field of the event whose text is its key: the topic's state is then the last event of each key. The
+///   field's type has `Display`. If serde gives the field another name in JSON, that stands behind: `key: id = "userId"`.
+/// - `presence` is what subscribers see of each member who is there; without it nobody is shown. These parts of a topic
+///   stand in this order.
 /// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
 /// - Doc comments go to the Rust types and to the TypeScript.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use tidewire_protocol::schema::TypedTopic;
+/// use ts_rs::TS;
+///
+/// #[derive(Serialize, Deserialize, TS)]
+/// pub struct Quote { pub symbol: String, pub price: f64 }
+/// #[derive(Serialize, Deserialize, TS)]
+/// pub struct Trader { pub name: String }
+///
+/// tidewire_protocol::schema! {
+///     pub schema Market {
+///         topic Prices = "prices" { event: Quote, key: symbol }
+///         topic Floor { hall: u8 } = "floor:{hall}" { event: String, presence: Trader }
+///     }
+/// }
+///
+/// let quote = Quote { symbol: "TIDE".into(), price: 7.5 };
+/// assert_eq!(Prices::key_of(&quote).as_deref(), Some("TIDE"));
+/// assert!(Prices::KEYED && !Floor::KEYED);
+/// let module = Market::typescript()?;
+/// assert!(module.contains(r#""prices": { event: Quote; publish: never; key: "symbol" };"#));
+/// assert!(module.contains(r#""floor:{hall}": { event: string; publish: never; presence: Trader };"#));
+/// # Ok::<(), tidewire_protocol::schema::ExportError>(())
+/// ```
 ///
 /// The compiler refuses a pattern that is none, and fields that are not its parameters:
 ///
@@ -59,7 +89,25 @@
 /// }
 /// ```
 ///
-/// Patterns of which one name could match two are refused by the export, and by a server that is given them.
+/// And a key that is no field of the event, or has no text:
+///
+/// ```compile_fail
+/// tidewire_protocol::schema! {
+///     pub schema Market { topic Prices = "prices" { event: String, key: symbol } }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, ts_rs::TS)]
+/// pub struct Quote { pub symbol: Option<String> }
+///
+/// tidewire_protocol::schema! {
+///     pub schema Market { topic Prices = "prices" { event: Quote, key: symbol } }
+/// }
+/// ```
+///
+/// The export refuses a key that the event's JSON does not have. Patterns of which one name could match two are refused
+/// by the export, and by a server that is given them.
 #[macro_export]
 macro_rules! schema {
     (
@@ -133,7 +181,13 @@ macro_rules! __schema_entry {
         topic [$vis:vis] [$(#[$meta:meta])*] $topic:ident
         [$({ $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })?]
         $pattern:literal
-        [{ event: $event:ty $(, publish: $publish:ty)? $(,)? }]
+        [{
+            event: $event:ty
+            $(, publish: $publish:ty)?
+            $(, key: $key:ident $(= $key_name:literal)?)?
+            $(, presence: $presence:ty)?
+            $(,)?
+        }]
         []
     ) => {
         $crate::__schema_struct! {
@@ -156,10 +210,21 @@ macro_rules! __schema_entry {
         impl $crate::schema::TypedTopic for $topic {
             type Event = $event;
             type Publish = $crate::__schema_or!([$($publish)?] $crate::schema::NoPublish);
+            type Presence = $crate::__schema_or!([$($presence)?] $crate::schema::NoPresence);
             const PATTERN: &'static str = $crate::schema::expansion::pattern(
                 $pattern,
                 &[$($($crate::schema::expansion::name(::core::stringify!($field))),*)?],
             );
+
+            $(
+                const KEY: ::core::option::Option<&'static str> = ::core::option::Option::Some(
+                    $crate::schema::expansion::key_name(::core::stringify!($key), &[$($key_name)?]),
+                );
+
+                fn key_of(event: &$event) -> ::core::option::Option<::std::string::String> {
+                    ::core::option::Option::Some(::std::string::ToString::to_string(&event.$key))
+                }
+            )?
 
             fn pattern() -> &'static $crate::name::Pattern {
                 static PATTERN: $crate::schema::expansion::OnceLock<$crate::name::Pattern> =
@@ -214,8 +279,9 @@ macro_rules! __schema_entry {
     };
     (topic [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
-            "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` or `{ event: Type, publish: Type }`",
-            " behind the pattern, and `{ name: Type, … }` or nothing before it",
+            "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` behind the pattern, in which",
+            " `publish: Type`, `key: field` or `key: field = \"name\"`, and `presence: Type` may follow in this order, and",
+            " `{ name: Type, … }` or nothing before it",
         ));
     };
     (call [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {

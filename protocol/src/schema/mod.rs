@@ -51,7 +51,7 @@ use ts_rs::TS;
 
 use crate::name::{FillError, Params, Pattern, Topic};
 
-pub use absent::NoPublish;
+pub use absent::{NoPresence, NoPublish};
 pub use entry::Entry;
 pub use export::ExportError;
 pub use hash::{SchemaHash, SchemaHashError};
@@ -64,8 +64,22 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
     type Event: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// What clients may publish; [`NoPublish`] where they may not.
     type Publish: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// What subscribers see of each member who is there; [`NoPresence`] where nobody is shown.
+    type Presence: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// The pattern of the family's names.
     const PATTERN: &'static str;
+    /// The name in JSON of the event's field that is its key; `None` for a topic without keys.
+    const KEY: Option<&'static str> = None;
+    /// Whether the topic is keyed: its state is the last event of each key.
+    const KEYED: bool = Self::KEY.is_some();
+
+    /// The text of an event's key; `None` for a topic without keys.
+    ///
+    /// A key is at most [`MAX_BYTES`](crate::name::MAX_BYTES) long; who publishes checks that.
+    fn key_of(event: &Self::Event) -> Option<String> {
+        let _ = event;
+        None
+    }
 
     /// The pattern, parsed at its first use.
     fn pattern() -> &'static Pattern;

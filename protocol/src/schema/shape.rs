@@ -63,6 +63,19 @@ impl Shape {
         }
         Self { root, recursive }
     }
+
+    /// Whether it is an object with this field, whatever else it is.
+    pub(super) fn has_field(&self, name: &str) -> bool {
+        let form = match &self.root {
+            Form::Recursive(number) => &self.recursive[*number as usize],
+            form => form,
+        };
+        let has = |form: &Form| matches!(form, Form::Object(fields) if fields.contains_key(name));
+        match form {
+            Form::Intersection(forms) => forms.iter().any(has),
+            form => has(form),
+        }
+    }
 }
 
 fn read(text: &str) -> Node {

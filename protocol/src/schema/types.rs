@@ -45,6 +45,13 @@ impl Types {
         T::visit_dependencies(&mut visit);
         Self { rust: type_name::<T>(), name: T::name(&config), declared: visit.declared }
     }
+
+    /// The type of one text.
+    pub(super) fn literal(text: &str) -> Self {
+        // JSON's strings are TypeScript's too.
+        let name = serde_json::Value::from(text).to_string();
+        Self { rust: type_name::<str>(), name, declared: Vec::new() }
+    }
 }
 
 struct Visit<'a> {

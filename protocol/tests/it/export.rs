@@ -115,6 +115,9 @@ tidewire_protocol::schema! {
         topic Comments { post: u32, by: String } = "comments:{post}:by:{by}" { event: Vec<Comment> }
         topic Signals = "signals" { event: Signal, publish: Loose }
         topic Odd = "a \"quoted\" `name` $x" { event: (Nothing, Id), publish: () }
+        topic ByType { forum: String } = "forum:{forum}:by-type" { event: Post, key: content_type = "content-type" }
+        topic Hall = "hall" { event: Place, publish: (), key: city, presence: Option<Author>, }
+        topic Door = "door" { event: Tag, presence: Tag }
         /// Opens a forum.
         call OpenForum = "forums.open" (Place) -> Page<Author>;
         call Now = "a \"quoted\" call" () -> f64;
@@ -210,6 +213,24 @@ fn a_name_that_could_match_two_patterns_is_refused() {
 }
 
 #[test]
+fn a_key_that_json_does_not_have_is_refused() {
+    let (text, error) = refused! {
+        [
+            #[serde(rename_all = "camelCase")] pub(super) struct Seen { user_id: u8 }
+            pub(super) struct Linked { id: u8, next: Option<Box<Self>> }
+            pub(super) enum Choice { One(u8), Other(u8) }
+            pub(super) struct Mixed { id: u8, #[serde(flatten)] choice: Choice }
+        ]
+        topic List = "list" { event: Linked, key: id }
+        topic Mix = "mix" { event: Mixed, key: id }
+        topic Read = "read" { event: Seen, key: user_id = "userId" }
+        topic Users = "users" { event: Seen, key: user_id }
+    };
+    assert!(matches!(error, ExportError::Key { topic: "users", key: "user_id", .. }), "{text}");
+    assert!(text.contains("declared::Seen` has no such field in JSON"), "{text}");
+}
+
+#[test]
 fn two_types_of_one_name_are_refused() {
     let (text, _) = refused! {
         [pub(super) struct Place { zip: u32 }]
@@ -242,6 +263,12 @@ fn names_that_the_module_uses_are_refused() {
     };
     assert!(text.contains("`the module itself` and `it::export"), "{text}");
     assert!(text.contains("both export as `Schema`"), "{text}");
+    let (text, _) = refused! {
+        [pub(super) struct BadCalls { zip: u32 }]
+        topic Here = "here" { event: BadCalls }
+        call There = "there" () -> ();
+    };
+    assert!(text.contains("both export as `BadCalls`"), "{text}");
 }
 
 #[test]

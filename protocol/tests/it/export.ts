@@ -97,6 +97,9 @@ export interface SampleForumTopics {
   "comments:{post}:by:{by}": { event: Array<Comment>; publish: never };
   "signals": { event: Signal; publish: Loose };
   "a \"quoted\" `name` $x": { event: [Nothing, Id]; publish: null };
+  "forum:{forum}:by-type": { event: Post; publish: never; key: "content-type" };
+  "hall": { event: Place; publish: null; key: "city"; presence: Author | null };
+  "door": { event: Tag; publish: never; presence: Tag };
 }
 
 /** The calls of SampleForum, by name. */
@@ -115,6 +118,9 @@ export const sampleForum: Schema<SampleForumTopics, SampleForumCalls> = {
     "comments:{post}:by:{by}": "f768fc1b6928a03d",
     "signals": "03ac3bbae223cb36",
     "a \"quoted\" `name` $x": "794bba5e8007fa84",
+    "forum:{forum}:by-type": "6bfbae1ad5369093",
+    "hall": "5538dc368fb794c3",
+    "door": "15cf007db5d00664",
     "forums.open": "a995136072978293",
     "a \"quoted\" call": "79b984c33a6bb368",
   },

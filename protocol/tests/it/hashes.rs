@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tidewire_protocol::{
     name::{FillError, Params, Pattern, Topic},
-    schema::{Call, NoPublish, SchemaHash, TypedTopic, expansion},
+    schema::{Call, NoPresence, NoPublish, SchemaHash, TypedTopic, expansion},
 };
 use ts_rs::TS;
 
@@ -27,6 +27,7 @@ impl<T: Serialize + DeserializeOwned + TS + Send + Sync + 'static> Data for T {}
 impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
     type Event = Event;
     type Publish = Publish;
+    type Presence = NoPresence;
     const PATTERN: &'static str = "x";
 
     fn pattern() -> &'static Pattern {
@@ -83,7 +84,7 @@ types! {
         pub(super) struct Message {
             /// Who.
             user: User,
-            text: String,
+            pub(super) text: String,
             at_ms: Option<u64>,
         }
         pub(super) struct User { name: String, tags: Vec<String> }
@@ -101,7 +102,8 @@ types! {
     }
     renamed {
         pub(super) struct Note {
-            text: String,
+            #[serde(rename = "text")]
+            pub(super) words: String,
             at_ms: Option<i32>,
             user: Person,
         }
@@ -174,6 +176,19 @@ types! {
     }
 }
 
+tidewire_protocol::schema! {
+    /// Topics with more than data: each hash differs from that of the same topic without it.
+    schema More {
+        topic ByText = "a" { event: first::Message, key: text }
+        topic ByWords = "b" { event: renamed::Note, key: words = "text" }
+        topic ByName = "c" { event: first::Message, key: text = "user" }
+        topic Watched = "d" { event: first::Message, presence: first::User }
+        topic WatchedToo = "e" { event: renamed::Note, presence: renamed::Person }
+        topic Both = "f" { event: first::Message, key: text, presence: first::User }
+        topic Neither = "g" { event: first::Message, presence: NoPresence }
+    }
+}
+
 #[test]
 fn names_and_order_change_nothing() {
     use first as a;
@@ -189,6 +204,13 @@ fn names_and_order_change_nothing() {
     assert_eq!(hash::<a::Counts>(), hash::<b::Tally>());
     assert_eq!(hash::<a::Flat>(), hash::<b::InPlace>());
     assert_eq!(hash::<Option<a::Untagged>>(), hash::<Option<Option<b::Loose>>>());
+    assert_eq!(ByText::hash(), ByWords::hash());
+    assert_eq!(Watched::hash(), WatchedToo::hash());
+    assert_eq!(
+        hash::<a::Message>(),
+        Neither::hash(),
+        "a topic is what it was before there was presence"
+    );
 }
 
 #[test]
@@ -223,6 +245,10 @@ fn what_is_sent_changes_the_hash() {
         ("publish", topic::<a::Message, a::User>()),
         ("publish exchanged", topic::<a::User, a::Message>()),
         ("publish the event", topic::<a::Message, a::Message>()),
+        ("key", ByText::hash()),
+        ("another key", ByName::hash()),
+        ("presence", Watched::hash()),
+        ("key and presence", Both::hash()),
         ("call", call::<a::Message, a::User>()),
         ("call exchanged", call::<a::User, a::Message>()),
         ("call without argument", call::<(), a::Message>()),
@@ -276,6 +302,15 @@ fn the_hash_is_of_this_text() {
         hash::<serde_json::Value>(),
         "#0;#0=(Array<#0>|boolean|null|number|string|{[string]:#0})",
         "c4115dd762214a65",
+    );
+    let message =
+        r#"{"at_ms":(null|number),"text":string,"user":{"name":string,"tags":Array<string>}}"#;
+    check_text(
+        Both::hash(),
+        &format!(
+            "topic\nevent {message}\npublish never\nkey \"text\"\npresence {{\"name\":string,\"tags\":Array<string>}}"
+        ),
+        "d928db59684ce52a",
     );
     check_text(
         call::<first::User, ()>(),

@@ -5,13 +5,19 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use tidewire_protocol::{
     name::{FillError, Pattern},
-    schema::{Call, NoPublish, Schema, TypedTopic},
+    schema::{Call, NoPresence, NoPublish, Schema, TypedTopic},
 };
 use ts_rs::TS;
 
 #[derive(Serialize, Deserialize, TS)]
 struct Quote {
     price: f64,
+}
+
+#[derive(Serialize, Deserialize, TS)]
+struct Seat {
+    row: u16,
+    r#type: Box<char>,
 }
 
 #[derive(Serialize, Deserialize, TS)]
@@ -30,6 +36,9 @@ tidewire_protocol::schema! {
         topic Price { /// The number of the market.
             market: u16, r#type: char } = "price:{type}:{market}" { event: Quote }
         topic News = "news:all" { event: String, publish: Vec<String>, }
+        topic Rows = "rows" { event: Seat, key: row, presence: String }
+        topic Types = "types" { event: Box<Seat>, publish: (), key: r#type }
+        topic Named = "named" { event: Seat, key: r#type = "kind", }
         /// Buys at the best price.
         #[derive(Default)]
         call Buy = "orders.buy" (Order) -> Quote;
@@ -106,6 +115,9 @@ fn a_schema_lists_its_entries() {
         [
             ("price:{type}:{market}", Price::hash()),
             ("news:all", News::hash()),
+            ("rows", Rows::hash()),
+            ("types", Types::hash()),
+            ("named", Named::hash()),
             ("orders.buy", Buy::hash()),
             ("markets.open", Open::hash()),
             ("nap", Nap::hash()),
@@ -127,11 +139,34 @@ fn nothing_can_be_published_where_no_type_is_declared() {
 }
 
 #[test]
+fn a_key_is_the_text_of_a_field() {
+    let seat = || Seat { row: 7, r#type: Box::new('ß') };
+    assert_eq!((Rows::KEY, Rows::key_of(&seat()).as_deref()), (Some("row"), Some("7")));
+    assert_eq!(
+        (Types::KEY, Types::key_of(&Box::new(seat())).as_deref()),
+        (Some("type"), Some("ß"))
+    );
+    assert_eq!((Named::KEY, Named::key_of(&seat()).as_deref()), (Some("kind"), Some("ß")));
+    assert_eq!((Price::KEY, Price::key_of(&Quote { price: 1.0 })), (None, None));
+    assert_eq!([Rows::KEYED, Types::KEYED, Named::KEYED, Price::KEYED], [true, true, true, false]);
+}
+
+#[test]
+fn nobody_is_shown_where_no_presence_is_declared() {
+    fn is<T: TypedTopic<Presence = Presence>, Presence>() {}
+    is::<Rows, String>();
+    is::<Types, NoPresence>();
+    is::<News, NoPresence>();
+    let error = serde_json::from_str::<NoPresence>("null").expect_err("no such value");
+    assert!(error.to_string().contains("no presence"), "{error}");
+}
+
+#[test]
 fn a_call_has_a_name_and_types() {
     fn name<C: Call<Args = Args, Reply = Reply>, Args, Reply>(_: C) -> &'static str {
         C::NAME
     }
-    assert_eq!(name::<_, Order, Quote>(Buy::default()), "orders.buy");
+    assert_eq!(name::<Buy, Order, Quote>(Default::default()), "orders.buy");
     assert_eq!(name::<_, (), Vec<u16>>(Open), "markets.open");
     assert_eq!(name::<_, (), ()>(Nap), "nap");
 }
