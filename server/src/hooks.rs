@@ -13,6 +13,10 @@ use crate::{
 };
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// What decides at once, by what it is shown.
+pub(crate) type Judge<A, T> = Box<dyn Fn(&A) -> T + Send + Sync>;
+/// Who a client is, or why it is not let in.
+pub(crate) type Verdict<V> = Result<Identity<V>, Refusal>;
 pub(crate) type Hook1<A, T> = Box<dyn Fn(A) -> BoxFuture<T> + Send + Sync>;
 pub(crate) type Hook2<A, B, T> = Box<dyn Fn(A, B) -> BoxFuture<T> + Send + Sync>;
 
@@ -35,12 +39,12 @@ impl<S> fmt::Debug for Context<S> {
 }
 
 pub(crate) struct Hooks<V> {
-    pub(crate) check_origin: Option<Box<dyn Fn(&Request) -> bool + Send + Sync>>,
-    pub(crate) client_address: Option<Box<dyn Fn(&Request) -> Option<IpAddr> + Send + Sync>>,
-    pub(crate) on_auth: Option<Hook1<Request, Result<Identity<V>, Refusal>>>,
-    pub(crate) on_token: Option<Hook1<Option<String>, Result<Identity<V>, Refusal>>>,
+    pub(crate) check_origin: Option<Judge<Request, bool>>,
+    pub(crate) client_address: Option<Judge<Request, Option<IpAddr>>>,
+    pub(crate) on_auth: Option<Hook1<Request, Verdict<V>>>,
+    pub(crate) on_token: Option<Hook1<Option<String>, Verdict<V>>>,
     pub(crate) anonymous: Option<Box<dyn Fn() -> V + Send + Sync>>,
-    pub(crate) user_key: Option<Box<dyn Fn(&V) -> String + Send + Sync>>,
+    pub(crate) user_key: Option<Judge<V, String>>,
     pub(crate) on_connect: Option<Hook1<Session<V>, ()>>,
     pub(crate) on_message: Option<Hook2<Session<V>, Message, ()>>,
     pub(crate) on_subscribe: Option<Hook2<Session<V>, Topic, Access>>,

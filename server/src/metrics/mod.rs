@@ -59,7 +59,7 @@ pub struct HookMetrics {
     /// The time of all of them together.
     pub time_total: Duration,
     /// How many took at most as long as each of [`HookMetrics::BOUNDS`].
-    pub at_most: [u64; HookMetrics::BOUNDS.len()],
+    pub at_most: [u64; Self::BOUNDS.len()],
 }
 
 impl HookMetrics {
