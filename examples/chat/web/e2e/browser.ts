@@ -61,7 +61,13 @@ export class Visitor {
   /** Comes in with a name. */
   async enter(name: string): Promise<void> {
     await this.giveName(name);
+    await this.joined();
+  }
+
+  /** Waits until the open room's messages come. */
+  async joined(): Promise<void> {
     await this.pill("Connected").waitFor();
+    await this.page.locator('[aria-label^="Room "][aria-busy="false"]').waitFor();
   }
 
   /** Where messages are written. */

@@ -71,7 +71,7 @@ test("pages come back by themselves when the server does", async () => {
   await ann.drafts.getByText("while it was down").waitFor();
 
   server = await ChatServer.start(port);
-  for (const visitor of both) await visitor.pill("Connected").waitFor();
+  for (const visitor of both) await visitor.joined();
   await bothSee([ann], "while it was down");
   await ben.send("after");
   await bothSee(both, "after");
@@ -137,7 +137,7 @@ test("the server says why it refuses a name", async () => {
   await visitor.page.getByRole("alert").filter({ hasText: "A name has 1 to 32 characters." }).waitFor();
   await visitor.enter("x".repeat(32));
   await visitor.page.reload();
-  await visitor.pill("Connected").waitFor();
+  await visitor.joined();
   assert.deepEqual(visitor.errors, []);
 });
 

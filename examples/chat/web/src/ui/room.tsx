@@ -28,11 +28,12 @@ export function Room({ live, room, me, isActive }: Props) {
     outbox.discard(draft);
     setText(text ? `${draft.text}\n${text}` : draft.text);
   };
+  const isJoining = status === undefined || status.state === "subscribing";
   const isEmpty = items.length === 0 && outbox.drafts.length === 0;
   return (
-    <section className="room" aria-label={`Room ${room}`}>
+    <section className="room" aria-label={`Room ${room}`} aria-busy={isJoining}>
       {isEmpty ? (
-        <Empty room={room} error={status?.error} />
+        <Empty {...(isJoining ? joining(room) : status.error ? refused(status.error) : quiet(room))} />
       ) : (
         <MessageList
           room={room}
@@ -49,10 +50,13 @@ export function Room({ live, room, me, isActive }: Props) {
   );
 }
 
-function Empty({ room, error }: { room: string; error: TidewireError | undefined }) {
-  const [title, text] = error
-    ? ["This room is closed to this page", whyClosed(error)]
-    : [`It is quiet in ${room}`, "Say hello: everybody in the room sees it at once. A second window will do for a try."];
+/** What stands where messages will be. */
+interface EmptyProps {
+  title: string;
+  text: string;
+}
+
+function Empty({ title, text }: EmptyProps) {
   return (
     <div className="empty">
       <span className="empty-mark">
@@ -64,5 +68,15 @@ function Empty({ room, error }: { room: string; error: TidewireError | undefined
   );
 }
 
-const whyClosed = (error: TidewireError): string =>
-  error.code === ErrorCode.incompatible ? "The server has a newer version of it. Reload the page." : error.message;
+const joining = (room: string): EmptyProps => ({ title: `Joining ${room}…`, text: "One moment." });
+
+const quiet = (room: string): EmptyProps => ({
+  title: `It is quiet in ${room}`,
+  text: "Say hello: everybody in the room sees it at once. A second window will do for a try.",
+});
+
+const refused = (error: TidewireError): EmptyProps => ({
+  title: "This room is closed to this page",
+  text:
+    error.code === ErrorCode.incompatible ? "The server has a newer version of it. Reload the page." : error.message,
+});
