@@ -33,8 +33,8 @@ impl<V: Send + Sync + 'static> CallRule<V> {
         R: Future<Output = Result<C::Reply, Refusal>> + Send + 'static,
     {
         let hook: CallHook<V> = Box::new(move |session, args| {
-            let args = serde_json::from_str(args.get())
-                .map_err(|error| Refusal::invalid_data().message(error.to_string()))?;
+            let args =
+                serde_json::from_str(args.get()).map_err(|error| Refusal::undecodable(&error))?;
             let reply = hook(context.clone(), session, args);
             Ok(Box::pin(async move { Ok(serde_json::value::to_raw_value(&reply.await?)?) }))
         });

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
-use tidewire_protocol::code::{CloseCode, ErrorCode};
+use tidewire_protocol::{
+    code::{CloseCode, ErrorCode},
+    frame::server,
+};
 
 /// Why [`Session::send`](crate::Session::send) did not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +130,11 @@ impl Refusal {
     #[must_use]
     pub const fn invalid_data() -> Self {
         Self::new(ErrorCode::INVALID_DATA)
+    }
+
+    /// The data could not be read as its type.
+    pub(crate) fn undecodable(error: &serde_json::Error) -> Self {
+        Self::invalid_data().message(server::shorten(&error.to_string(), server::WORDS_BYTES))
     }
 
     /// Adds words that the client may show to a person.

@@ -120,8 +120,8 @@ where
         let context = self.context.clone();
         self.rule.on_publish = Some(Box::new(move |session, params, data| {
             let topic = T::from_params(params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
-            let publish = serde_json::from_str(data.get())
-                .map_err(|error| Refusal::invalid_data().message(error.to_string()))?;
+            let publish =
+                serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
             let event = hook(context.clone(), session, topic, publish);
             Ok(Box::pin(async move {
                 let event = event.await?;

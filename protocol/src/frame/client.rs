@@ -5,7 +5,11 @@ use alloc::{borrow::Cow, collections::BTreeMap, string::String};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Position, to_json};
+use super::{
+    Position,
+    server::{WORDS_BYTES, shorten},
+    to_json,
+};
 use crate::{MAX_INTEGER, code::ErrorCode, message::is_deeper_than};
 
 /// A frame from a client, borrowed from its text.
@@ -97,8 +101,9 @@ impl<'a> ClientFrame<'a> {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(malformed("a frame is a JSON object".into()));
         }
-        let fields: Fields<'a> = serde_json::from_str(text)
-            .map_err(|error| malformed(alloc::format!("not a frame: {error}")))?;
+        let fields: Fields<'a> = serde_json::from_str(text).map_err(|error| {
+            malformed(shorten(&alloc::format!("not a frame: {error}"), WORDS_BYTES))
+        })?;
         if fields.id.is_some_and(|id| id == 0 || id > MAX_INTEGER) {
             return Err(malformed("`id` is an integer from 1 to 2^53 - 1".into()));
         }
@@ -300,6 +305,13 @@ mod tests {
         }
         check(r#"{"topic":"a","data":[[[[]]]]}"#, Err(ErrorCode::TOO_LARGE));
         check(r#"{"topic":"a","x":[[[[]]]]}"#, Err(ErrorCode::TOO_LARGE));
+    }
+
+    #[test]
+    fn an_error_repeats_little_of_a_frame() {
+        let text = alloc::format!(r#"{{"topic":"a","id":"{}"}}"#, "x".repeat(100_000));
+        let message = ClientFrame::parse(&text, 4).unwrap_err().message;
+        assert!(message.len() < 300, "{message}");
     }
 
     #[test]

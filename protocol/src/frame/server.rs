@@ -233,15 +233,20 @@ fn plain_head(topic: &str, data: &str, room: usize) -> String {
     text
 }
 
-/// The name of a subscriber's own topic in errors; kept short so that an error never echoes a megabyte back.
+/// How much of a peer's name an error repeats.
+pub const NAME_BYTES: usize = 64;
+
+/// How many words an error spends on a peer's mistake: a parser's may quote all that it was given.
+pub const WORDS_BYTES: usize = 200;
+
+/// The beginning of a text that may have come from a peer, so that an error never echoes a megabyte back.
 #[must_use]
-pub fn shorten(name: &str) -> String {
-    const MOST: usize = 64;
-    if name.len() <= MOST {
-        return name.into();
+pub fn shorten(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.into();
     }
-    let end = (0..=MOST).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
-    format!("{}…", &name[..end])
+    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 #[cfg(test)]
@@ -294,7 +299,8 @@ mod tests {
     #[test]
     fn long_names_are_cut_at_a_character() {
         let long = "é".repeat(100);
-        assert_eq!(shorten(&long), format!("{}…", "é".repeat(32)));
-        assert_eq!(shorten("short"), "short");
+        assert_eq!(shorten(&long, 64), format!("{}…", "é".repeat(32)));
+        assert_eq!(shorten(&long, 65), format!("{}…", "é".repeat(32)));
+        assert_eq!(shorten("short", 5), "short");
     }
 }

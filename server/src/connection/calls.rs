@@ -130,12 +130,12 @@ async fn run<V: Send + Sync + 'static>(
     data: &RawValue,
     is_refused: impl Fn(&str) -> bool,
 ) -> Result<Box<RawValue>, Refusal> {
-    let client::Call { call, args, timeout_ms } = serde_json::from_str(data.get())
-        .map_err(|error| Refusal::invalid_data().message(error.to_string()))?;
+    let client::Call { call, args, timeout_ms } =
+        serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
     if is_refused(&call) {
         let message = format!(
             "client and server were built with different schemas of `{}`",
-            server::shorten(&call)
+            server::shorten(&call, server::NAME_BYTES)
         );
         return Err(Refusal::new(ErrorCode::INCOMPATIBLE).message(message));
     }

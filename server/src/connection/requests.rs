@@ -74,7 +74,7 @@ pub(super) fn refuse(
 ) {
     let mut error = ErrorData::new(refusal.code(), refusal.text().map(Into::into));
     if id.is_none() && !topic.is_empty() {
-        error = error.about(server::shorten(topic));
+        error = error.about(server::shorten(topic, server::NAME_BYTES));
     }
     let text =
         if is_full { server::write_error(id, &error) } else { server::write_plain_error(&error) };
@@ -223,8 +223,7 @@ impl<V: Send + Sync + 'static> Request<V> {
 }
 
 fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
-    serde_json::from_str(data.get())
-        .map_err(|error| Refusal::invalid_data().message(error.to_string()))
+    serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))
 }
 
 fn parse_topic(name: &str) -> Result<Topic, Refusal> {
