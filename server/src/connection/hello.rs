@@ -136,9 +136,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
     fn welcome(&mut self, id: Option<u64>, hello: &Hello) {
         let Some(session) = &self.session else { return };
         let schema = self.live.match_schema(&hello.schema);
-        let refused =
-            schema.iter().filter(|(_, fit)| !fit.is_accepted()).map(|(entry, _)| entry.clone());
-        self.refused = Arc::new(refused.collect());
+        // No more than there are here: those that are unknown, of which a client may name any number, need no memory.
+        let refused = schema.iter().filter(|(_, fit)| **fit == Match::Incompatible);
+        self.refused = Arc::new(refused.map(|(entry, _)| entry.clone()).collect());
         let options = self.live.options();
         let welcome = Welcome {
             version: VERSION,
