@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task speaks to a terminal")]
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -33,6 +34,8 @@ usage: cargo xtask TASK
   test [--long] [SUITE...]   run every suite, or those named; --list names them
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
+  bench [--quick]            measure the server beside its peers; --list names peers and workloads,
+                             --peers A,B --workloads A,B --rounds N --seconds S choose
   ci                         run .ci/run on a clean clone of the last commit
 
 environment
@@ -73,6 +76,7 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
             none(arguments)?;
             wasm::build(&Project::open()?).map(done)
         }
+        Some("bench") => bench::run(&Project::open()?, arguments).map(done),
         Some("ci") => {
             none(arguments)?;
             ci::run(&Project::open()?).map(done)
