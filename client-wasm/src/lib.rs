@@ -1,1 +1,63 @@
-//! Typed realtime client.
+//! The client for Rust front ends: typed topics over a connection that mends itself.
+//!
+//! ```
+//! # #[cfg(target_arch = "wasm32")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use futures_util::StreamExt;
+//! # use serde::{Deserialize, Serialize};
+//! # use ts_rs::TS;
+//! # #[derive(Debug, Serialize, Deserialize, TS)] pub struct ChatMessage { pub user: String, pub text: String }
+//! # #[derive(Serialize, Deserialize, TS)] pub struct NewMessage { pub text: String }
+//! # tidewire_protocol::schema! {
+//! #     pub schema Chat {
+//! #         topic Room { room: String } = "chat:{room}" { event: ChatMessage, publish: NewMessage }
+//! #     }
+//! # }
+//! use tidewire_client::Event;
+//!
+//! let live = tidewire_client::connect::<Chat>("/ws").build();
+//! let general = Room { room: "general".into() };
+//! let mut room = live.subscribe(&general);
+//! live.publish(&general, &NewMessage { text: "hello".into() }).await?;
+//! while let Some(event) = room.next().await {
+//!     if let Event::Message { data, .. } = event {
+//!         println!("{}: {}", data.user, data.text);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After a lost connection every subscription goes on where it was: what was missed comes first, in order and once, and where
+//! the server no longer has it an [`Event::Gap`] says so. All of that is decided by `tidewire_protocol::client`; this crate
+//! moves its bytes. Only the browser has a driver (`wasm32-unknown-unknown`, in a page or a worker).
+//!
+//! Reading order: [`Live`] (what an application holds) → `engine` (carries out what the core decides, without a socket) →
+//! `driver` (socket, timer and page).
+
+#![cfg_attr(
+    all(not(target_arch = "wasm32"), not(test)),
+    expect(dead_code, reason = "only the browser has a driver that uses it")
+)]
+
+mod connection;
+mod driver;
+mod engine;
+mod live;
+mod messages;
+mod publish;
+mod shared;
+mod subscription;
+
+pub use connection::{Connection, Connections};
+#[cfg(target_arch = "wasm32")]
+pub use driver::web::{Builder, connect};
+pub use live::Live;
+pub use messages::Messages;
+pub use publish::{Publish, PublishError, Refusal};
+pub use subscription::{Event, Gap, Subscription};
+pub use tidewire_protocol::{
+    client::{Cause, Continuity, State},
+    code::{CloseCode, ErrorCode},
+    frame::Position,
+};

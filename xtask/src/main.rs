@@ -12,6 +12,7 @@ mod demo;
 mod failure;
 mod npm;
 mod project;
+mod server;
 mod shell;
 mod suites;
 mod system;

@@ -7,9 +7,10 @@ use std::{env, fs, io};
 use super::Length;
 use crate::failure::{OrMend, Result};
 use crate::project::Project;
+use crate::server::Server;
 use crate::shell::run;
 use crate::wasm::{self, Compiler, Library};
-use crate::{demo, npm, system};
+use crate::{demo, npm, server, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
     crate::codegen::run(project, true)
@@ -30,7 +31,7 @@ pub(super) fn types(project: &Project, _: Length) -> Result {
     npm::script(&project.npm(), "typecheck", "mend the types named above")
 }
 
-/// The Rust client's tests, compiled to WASM and run by Chromium.
+/// The Rust client's tests, compiled to WASM and run by Chromium, against a server of their own.
 pub(super) fn browser(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
     let xtask = env::current_exe().or_mend("this program's path", "run it by cargo xtask")?;
@@ -39,6 +40,8 @@ pub(super) fn browser(project: &Project, length: Length) -> Result {
     let runner = format!("target.{}.runner=[{xtask:?}, \"test-runner\"]", wasm::TARGET);
     command.args(["-p", "tidewire-client", "--tests", "--config", &runner]);
     command.env("CHROMEDRIVER", browser.driver);
+    let server = Server::start(project, "tidewire-client-test-server")?;
+    command.env("TIDEWIRE_TEST_SERVER", format!("ws://{}/ws", server.address));
     run(length.tell(&mut command), "mend the test named above")
 }
 
@@ -51,7 +54,7 @@ pub(super) fn packed(project: &Project, length: Length) -> Result {
     let mut install = npm::npm(&folder);
     run(install.args(["install", "--no-audit", "--no-fund"]).arg(tarball), mend)?;
     run(npm::npm(&folder).args(["exec", "--", "tsc"]), mend)?;
-    let chat = demo::Chat::start(project)?;
+    let chat = Server::start(project, demo::SERVER)?;
     let mut node = Command::new("node");
     node.args(["--test", "use.test.js"]).current_dir(&folder);
     node.env("CHAT_URL", format!("ws://{}/ws", chat.address));
@@ -79,7 +82,7 @@ pub(super) fn e2e(project: &Project, length: Length) -> Result {
     let web = demo::web(project);
     npm::script(&web, "typecheck", "mend the types named above")?;
     let mut command = npm::npm(&web);
-    command.args(["run", "e2e"]).env("CHAT_SERVER", demo::server(project)?);
+    command.args(["run", "e2e"]).env("CHAT_SERVER", server::build(project, demo::SERVER)?);
     command.env("CHROMIUM", browser.chromium);
     run(length.tell(&mut command), "mend the test named above")
 }

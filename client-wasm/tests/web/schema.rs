@@ -1,0 +1,26 @@
+//! What the browser tests and their server say to each other.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What a room hears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub(crate) struct Said {
+    /// The token of whoever said it.
+    pub(crate) by: String,
+    pub(crate) text: String,
+}
+
+/// What is said in a room; `"refuse"` is refused.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub(crate) struct Say {
+    pub(crate) text: String,
+}
+
+tidewire_protocol::schema! {
+    pub(crate) schema Talk {
+        topic Room { room: String } = "room:{room}" { event: Said, publish: Say }
+        /// Nobody may subscribe.
+        topic Vault = "vault" { event: Said }
+    }
+}
