@@ -266,3 +266,27 @@ fn resolve(url: &str) -> String {
     }
     resolved.href()
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    use super::*;
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    #[wasm_bindgen_test]
+    fn addresses_are_of_the_websocket_scheme() {
+        let page = js_sys::eval("location.host").ok().and_then(|host| host.as_string());
+        let page = page.expect("a page has a host");
+        for (url, expected) in [
+            ("/ws", format!("ws://{page}/ws")),
+            ("ws?a=b", format!("ws://{page}/ws?a=b")),
+            ("http://other.test/ws", "ws://other.test/ws".into()),
+            ("https://other.test:8443/ws", "wss://other.test:8443/ws".into()),
+            ("wss://other.test/ws", "wss://other.test/ws".into()),
+        ] {
+            assert_eq!(resolve(url), expected, "{url}");
+        }
+    }
+}
