@@ -133,3 +133,78 @@ fn limit_unsent(stream: &TcpStream) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn limit_unsent(_: &TcpStream) {}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use hyper::{server::conn::http1, service::service_fn};
+    use hyper_util::{rt::TokioExecutor, server::conn::auto};
+    use tokio::{io::AsyncWriteExt, net::TcpListener, sync::mpsc};
+
+    use super::*;
+
+    enum Below {
+        Tidewire,
+        Hyper,
+        Auto,
+        Wrapped,
+    }
+
+    /// What an upgraded connection is, under a host that puts the stream below hyper in this way.
+    async fn io(below: Below) -> (Io, Vec<u8>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nUpgrade: x\r\n\r\nearly").await.unwrap();
+        let (upgrades, mut upgraded) = mpsc::channel(1);
+        let service = service_fn(move |mut request: http::Request<_>| {
+            let (upgrades, upgrade) = (upgrades.clone(), hyper::upgrade::on(&mut request));
+            async move {
+                upgrades.send(upgrade).await.unwrap();
+                let answer = Response::builder().status(101).body(String::new()).unwrap();
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let http = http1::Builder::new();
+        let patience = Duration::from_secs(10);
+        match below {
+            Below::Tidewire => {
+                let io = TokioIo::new(HttpStream::new(stream, patience));
+                http.serve_connection(io, service).with_upgrades().await.unwrap();
+            }
+            Below::Hyper => {
+                let io = TokioIo::new(stream);
+                http.serve_connection(io, service).with_upgrades().await.unwrap();
+            }
+            Below::Auto => {
+                let auto = auto::Builder::new(TokioExecutor::new());
+                let io = TokioIo::new(stream);
+                auto.serve_connection_with_upgrades(io, service).await.unwrap();
+            }
+            Below::Wrapped => {
+                let io = TokioIo::new(tokio::io::BufStream::new(stream));
+                http.serve_connection(io, service).with_upgrades().await.unwrap();
+            }
+        }
+        unwrap(upgraded.recv().await.unwrap().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_tcp_stream_is_found_below_every_host() {
+        for below in [Below::Tidewire, Below::Hyper, Below::Auto] {
+            let (io, early) = io(below).await;
+            assert!(matches!(io, Io::Tcp(_)));
+            assert_eq!(early, b"early");
+        }
+    }
+
+    #[tokio::test]
+    async fn any_other_stream_is_taken_as_it_is() {
+        let (mut io, early) = io(Below::Wrapped).await;
+        assert!(early.is_empty());
+        let mut bytes = [0; 16];
+        let read = std::future::poll_fn(|cx| io.poll_read(cx, &mut bytes)).await.unwrap();
+        assert_eq!(&bytes[..read], b"early");
+    }
+}

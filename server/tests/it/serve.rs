@@ -67,7 +67,8 @@ async fn status(stream: &mut TcpStream, request: &str, end: &str) -> u16 {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(end.as_bytes()) {
-        if stream.read_buf(&mut answer).await.unwrap() == 0 {
+        let read = tokio::time::timeout(Duration::from_secs(120), stream.read_buf(&mut answer));
+        if read.await.expect("an answer").unwrap() == 0 {
             break;
         }
     }

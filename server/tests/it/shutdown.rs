@@ -97,13 +97,16 @@ async fn what_is_left_at_the_deadline_is_ended() {
     let live = Live::<()>::builder()
         .state(Arc::clone(&held))
         .hook_timeout(Duration::from_secs(600))
-        .on_message(async |_cx, _session, _message| std::future::pending().await)
+        .on_message(async |cx, _session, _message| {
+            let _held = Arc::clone(&*cx.state);
+            std::future::pending().await
+        })
         .build();
     let server = Server::start(&live).await;
     let holders = Arc::strong_count(&held);
     let mut stuck = server.client().await;
     stuck.send(json!({ "topic": "x" })).await;
-    stuck.ping().await;
+    eventually("the hook runs", || Arc::strong_count(&held) > holders).await;
     let begin = Instant::now();
     live.shutdown().spread(Duration::ZERO).deadline(Duration::from_secs(40)).await;
     assert_eq!(begin.elapsed().as_secs(), 40);
@@ -144,6 +147,7 @@ async fn it_may_be_given_up_and_called_again() {
     drop(given_up);
     assert_eq!(Client::connect(server.address, "/ws", &[]).await.err().unwrap().status, 503);
     client.ping().await;
+    let begin = Instant::now();
     let (fast, also_slow) = (live.shutdown().spread(Duration::ZERO), slow());
     let leave = async move {
         // When it ends the client is dropped, which is what both wait for.
@@ -151,6 +155,7 @@ async fn it_may_be_given_up_and_called_again() {
         assert_eq!(client.closed().await, Some(1001));
     };
     tokio::join!(fast.into_future(), also_slow, leave);
+    assert!(begin.elapsed() < Duration::from_secs(20), "when all are gone nothing is waited for");
 }
 
 #[tokio::test]
@@ -240,9 +245,11 @@ async fn a_server_that_stops_answers_what_it_was_asked() {
     let mut asked = ask(server.address).await;
     // The idle connection was accepted before this one is answered.
     drop(Client::connect(server.address, "/ws", &[]).await.unwrap());
+    let begin = Instant::now();
     server.signal.notify_one();
     assert_eq!(client.receive().await, Received::Close(Some(1001)));
     assert_eq!(rest(&mut idle).await, "");
+    assert!(begin.elapsed() < Duration::from_secs(5), "who asked for nothing is not waited for");
     while TcpStream::connect(server.address).await.is_ok() {}
     assert!(!server.served.is_finished());
     server.go_on.notify_one();
