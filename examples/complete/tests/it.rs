@@ -237,20 +237,24 @@ async fn too_many_connections_end_nothing() {
     const FILES: usize = 40;
     let shell = format!("ulimit -n {FILES} && exec {BINARY}");
     let example = Example::run(Command::new("sh").args(["-c", &shell])).await;
-    let mut ann = example.client("ann").await;
-    let mut idle = Vec::new();
-    for _ in 0..2 * FILES {
-        idle.push(TcpStream::connect(example.address).await.unwrap());
-    }
     let files = format!("/proc/{}/fd", example.process.id().unwrap());
-    in_time(async {
-        while std::fs::read_dir(&files).unwrap().count() < FILES {
-            tokio::task::yield_now().await;
+    let mut clients = Vec::new();
+    // What the process inherits may have higher numbers, and takes nothing from these.
+    let is_free = |file| std::fs::symlink_metadata(format!("{files}/{file}")).is_err();
+    while (0..FILES).any(is_free) {
+        clients.push(example.client("ann").await);
+        clients.last_mut().unwrap().settle().await;
+    }
+    let mut waiting = Box::pin(example.client("bob"));
+    let mut ann = clients.pop().unwrap();
+    for _ in 0..100 {
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("there was no file for it"),
+            () = ann.settle() => {}
         }
-    })
-    .await;
-    ann.settle().await;
-    drop(idle);
-    example.client("bob").await.settle().await;
+    }
+    drop(clients);
+    waiting.await.settle().await;
     ann.settle().await;
 }
