@@ -28,7 +28,8 @@ use tower_service::Service;
 use super::{body::RequestBody, stream::HttpStream, upgrade::text};
 use crate::shutdown::Shutdown;
 
-/// What one connection may hold of what it has not read or written yet; hyper's own default is 400 KiB.
+/// What one connection may hold of what it has not read or written yet, unless a head may be larger; hyper's own default is
+/// 400 KiB.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The first pause after an accept that failed, and the longest: it doubles each time, as long as they fail.
@@ -118,7 +119,8 @@ impl<S> Serve<S> {
     /// 10 s by default, enough for a phone that changes cells. A connection without a whole head by then is dropped: one
     /// that never asks, one that asks byte by byte, and one that is kept alive for nothing.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.head_timeout = timeout;
+        // hyper adds it to an `Instant`, which must not overflow.
+        self.limits.head_timeout = timeout.min(Duration::from_secs(60 * 60 * 24 * 365));
         self
     }
 
@@ -291,7 +293,7 @@ async fn connection<S, B>(
         .header_read_timeout(limits.head_timeout)
         .max_header_size(limits.head_bytes)
         .max_headers(limits.headers)
-        .max_buf_size(BUFFER_BYTES)
+        .max_buf_size(BUFFER_BYTES.max(limits.head_bytes))
         .serve_connection(stream, service)
         .with_upgrades();
     let mut connection = pin!(connection);

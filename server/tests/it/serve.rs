@@ -155,6 +155,9 @@ async fn heads_urls_and_headers_have_their_sizes() {
         let head: String = request.chars().take(40).collect();
         assert_eq!(status(&mut stream, &request, end).await, expected, "{head}");
     }
+    let large = serve(|serve| serve.max_head_bytes(100 << 10).head_timeout(Duration::MAX)).await;
+    let mut stream = connect(large.address, b"").await;
+    assert_eq!(status(&mut stream, &head(100 << 10), "hello").await, 200);
     let small = serve(|serve| serve.max_head_bytes(200).max_headers(2).max_url_bytes(20)).await;
     for (request, expected) in [(url(20), 200), (url(21), 414), (headers(3), 431), (head(201), 431)]
     {
