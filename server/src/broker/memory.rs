@@ -1,15 +1,15 @@
 //! [`MemoryBroker`]: topics of one process, or of several `Live`s in it that share one.
 //!
 //! Each topic's log and its sinks stand under one lock, held from append to hand-over: that is the order of the topic. Topics are
-//! spread over shards, each swept now and then by whoever comes by: there is no task in the background.
+//! spread over shards, which whoever comes by sweeps one after the other: there is no task in the background.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map},
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,8 +26,11 @@ use crate::clock::{Clock, millis};
 
 const SHARDS: usize = 64;
 
-/// How often a shard is looked over for topics that nobody needs.
-const SWEEP_EVERY_MS: Millis = 5_000;
+/// How often the next shard is looked over for topics that nobody needs: all of them within 5 s.
+const SWEEP_EVERY_MS: Millis = 5_000 / SHARDS as Millis;
+
+/// How often all are looked over at once, where there is no room for another topic.
+const SWEEP_ALL_EVERY_MS: Millis = 1_000;
 
 /// The bounds of a [`MemoryBroker`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +63,13 @@ struct Inner {
     count: AtomicUsize,
     limits: MemoryLimits,
     clock: Clock,
+    /// The shard to be swept next, and when one, and all of them, were swept last.
+    next_sweep: AtomicUsize,
+    swept: AtomicU64,
+    swept_all: AtomicU64,
 }
 
-#[derive(Default)]
-struct Shard {
-    topics: HashMap<Topic, Arc<Mutex<Entry>>>,
-    swept: Millis,
-}
+type Shard = HashMap<Topic, Arc<Mutex<Entry>>>;
 
 struct Entry {
     log: Log<Arc<RawValue>>,
@@ -94,6 +97,9 @@ impl MemoryBroker {
                 count: AtomicUsize::new(0),
                 limits,
                 clock: Clock::start(),
+                next_sweep: AtomicUsize::new(0),
+                swept: AtomicU64::new(0),
+                swept_all: AtomicU64::new(0),
             }),
         }
     }
@@ -124,33 +130,42 @@ impl Inner {
     }
 
     fn shard(&self, topic: &Topic) -> MutexGuard<'_, Shard> {
-        let at = usize::try_from(self.hasher.hash_one(topic) % SHARDS as u64).unwrap_or(0);
-        self.shards[at].lock().expect("no panic while a shard is locked")
+        self.lock(usize::try_from(self.hasher.hash_one(topic) % SHARDS as u64).unwrap_or(0))
+    }
+
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        self.shards[shard].lock().expect("no panic while a shard is locked")
     }
 
     fn entry(&self, topic: &Topic, now: Millis) -> Result<Arc<Mutex<Entry>>, BrokerError> {
-        let mut shard = self.shard(topic);
-        if now.saturating_sub(shard.swept) >= SWEEP_EVERY_MS {
-            self.sweep(&mut shard, now);
+        if is_due(&self.swept, SWEEP_EVERY_MS, now) {
+            self.sweep(self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS, now);
         }
-        if let Some(entry) = shard.topics.get(topic) {
+        if let Some(entry) = self.shard(topic).get(topic) {
             return Ok(Arc::clone(entry));
         }
-        if self.count.load(Ordering::Relaxed) >= self.limits.topics {
-            return Err(BrokerError::TooManyTopics);
+        if self.is_full() && is_due(&self.swept_all, SWEEP_ALL_EVERY_MS, now) {
+            (0..SHARDS).for_each(|shard| self.sweep(shard, now));
         }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let log = Log::new(Epoch::from_bits(crate::random::bits()));
-        let entry = Entry { log, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false };
-        let entry = Arc::new(Mutex::new(entry));
-        shard.topics.insert(topic.clone(), Arc::clone(&entry));
-        Ok(entry)
+        match self.shard(topic).entry(topic.clone()) {
+            // It came meanwhile.
+            hash_map::Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
+            hash_map::Entry::Vacant(_) if self.is_full() => Err(BrokerError::TooManyTopics),
+            hash_map::Entry::Vacant(place) => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+                Ok(Arc::clone(place.insert(Arc::new(Mutex::new(Entry::new(now))))))
+            }
+        }
     }
 
-    fn sweep(&self, shard: &mut Shard, now: Millis) {
-        shard.swept = now;
+    fn is_full(&self) -> bool {
+        self.count.load(Ordering::Relaxed) >= self.limits.topics
+    }
+
+    /// Forgets the topics of a shard that nobody needs.
+    fn sweep(&self, shard: usize, now: Millis) {
         let idle_ms = millis(self.limits.idle);
-        shard.topics.retain(|_, entry| {
+        self.lock(shard).retain(|_, entry| {
             // One that is locked is in use.
             let Ok(mut entry) = entry.try_lock() else { return true };
             let age_ms = entry.age_ms;
@@ -167,7 +182,19 @@ impl Inner {
     }
 }
 
+/// Whether so much time has passed since it was last due; of several that ask at once, one is told so.
+fn is_due(last: &AtomicU64, every_ms: Millis, now: Millis) -> bool {
+    let then = last.load(Ordering::Relaxed);
+    now.saturating_sub(then) >= every_ms
+        && last.compare_exchange(then, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
 impl Entry {
+    fn new(now: Millis) -> Self {
+        let log = Log::new(Epoch::from_bits(crate::random::bits()));
+        Self { log, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false }
+    }
+
     fn place(&self, offset: u64) -> Place {
         Place { epoch: self.log.epoch().clone(), offset }
     }

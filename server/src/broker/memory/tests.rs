@@ -80,13 +80,30 @@ async fn an_idle_topic_is_forgotten_and_comes_again_in_a_new_epoch() {
     let before = publish(&broker, "idle").await.unwrap();
     let sink: Arc<dyn Sink> = Arc::new(Seen::default());
     broker.attach(&topic("used"), sink).await.unwrap();
-    tokio::time::advance(Duration::from_secs(61)).await;
-    // Whoever comes by sweeps: enough names to meet every shard.
     for n in 0..1000 {
         broker.start(&topic(&format!("n{n}")), None).await.unwrap();
     }
-    assert_eq!(broker.topics(), 1001, "`used` and the thousand");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    // Whoever comes by sweeps a shard, wherever its own topic is.
+    for _ in 0..SHARDS {
+        tokio::time::advance(Duration::from_millis(SWEEP_EVERY_MS)).await;
+        broker.start(&topic("used"), None).await.unwrap();
+    }
+    assert_eq!(broker.topics(), 1, "`used` alone");
     let after = publish(&broker, "idle").await.unwrap();
     assert_eq!(after.offset, 1);
     assert_ne!(after.epoch, before.epoch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_topics_make_room_wherever_they_are() {
+    let broker = MemoryBroker::new(MemoryLimits { topics: 200, ..MemoryLimits::default() });
+    for n in 0..200 {
+        publish(&broker, &format!("old-{n}")).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(120)).await;
+    for n in 0..200 {
+        publish(&broker, &format!("new-{n}")).await.unwrap();
+    }
+    assert_eq!(publish(&broker, "one more").await, Err(BrokerError::TooManyTopics));
 }
