@@ -64,6 +64,8 @@ pub(crate) struct Work {
     pub(crate) jobs: VecDeque<BoxFuture<()>>,
     /// A fresh token was taken; the identity is good for this long.
     pub(crate) renewed: Option<Option<Duration>>,
+    /// The session has ended: nobody will do anything more.
+    has_ended: bool,
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
@@ -164,8 +166,7 @@ impl<V: Send + Sync + 'static> Session<V> {
             self.go_full();
         }
         if let Some(catch_up) = catch_up {
-            self.work().behind.push(catch_up);
-            outbox.wake();
+            self.give_work(|work| work.behind.push(catch_up));
         }
         Ok(())
     }
@@ -272,13 +273,13 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// Asks again about these topics in a hook's turn; the receiver ends when that is done.
     pub(crate) fn request_recheck(&self, topics: Vec<Topic>) -> oneshot::Receiver<()> {
         let (done, is_done) = oneshot::channel();
-        if !topics.is_empty() && !self.is_closed() {
+        if !topics.is_empty() {
             let session = self.clone();
-            self.work().jobs.push_back(Box::pin(async move {
+            let job = Box::pin(async move {
                 rights::recheck(&session, topics).await;
                 drop(done);
-            }));
-            self.inner.outbox.wake();
+            });
+            self.give_work(|work| work.jobs.push_back(job));
         }
         is_done
     }
@@ -297,11 +298,22 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.inner.work.lock().expect("no panic while a list is locked")
     }
 
+    /// Gives the connection's task something to do, unless the session has ended.
+    fn give_work(&self, add: impl FnOnce(&mut Work)) {
+        let mut work = self.work();
+        if !work.has_ended {
+            add(&mut work);
+            drop(work);
+            self.inner.outbox.wake();
+        }
+    }
+
     /// Ends all subscriptions for good.
     pub(crate) fn end_subscriptions(&self) {
         let ended = self.subscriptions().close();
         drop(ended);
-        let work = std::mem::take(&mut *self.work());
+        let end = Work { has_ended: true, ..Work::default() };
+        let work = std::mem::replace(&mut *self.work(), end);
         drop(work);
     }
 
@@ -319,5 +331,25 @@ impl<V> Clone for Session<V> {
 impl<V> fmt::Debug for Session<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{io::Io, metrics::Counters};
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_takes_no_work() {
+        let live = Live::<()>::builder().build();
+        let (near, _far) = tokio::io::duplex(10);
+        let (queue, counters) = (live.options().queue, Arc::<Counters>::default());
+        let outbox = Arc::new(Outbox::new(Io::stream(near), None, queue, counters));
+        let session = Session::new("id".into(), (), outbox, live);
+        session.end_subscriptions();
+        // As when the session ends between a look at it and this.
+        let recheck = session.request_recheck(vec![Topic::parse("a").unwrap()]);
+        assert!(session.work().jobs.is_empty(), "it would hold the session, and never be done");
+        assert!(recheck.await.is_err());
     }
 }
