@@ -3,9 +3,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use futures_util::FutureExt;
 use http::{StatusCode, request::Parts};
 use tidewire_protocol::code::{CloseCode, ErrorCode};
 
@@ -36,6 +38,8 @@ pub(crate) enum Denied {
     Auth(Refusal),
     /// There is no room, or it took too long to decide: answered by HTTP, whoever asks.
     Http(StatusCode, &'static str),
+    /// What was to judge it panicked.
+    Panic,
 }
 
 impl Denied {
@@ -45,6 +49,7 @@ impl Denied {
             Self::Origin(_) => "origin",
             Self::Auth(_) => "auth",
             Self::Http(..) => "room",
+            Self::Panic => "panic",
         }
     }
 
@@ -53,7 +58,7 @@ impl Denied {
         match self {
             Self::Origin(_) => Some(CloseCode::FORBIDDEN_ORIGIN),
             Self::Auth(refusal) => Some(refusal.close_code()),
-            Self::Http(..) => None,
+            Self::Http(..) | Self::Panic => None,
         }
     }
 
@@ -69,6 +74,7 @@ impl Denied {
                 (status, refusal.text().unwrap_or("not authorized").into())
             }
             Self::Http(status, text) => (*status, (*text).into()),
+            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the server failed".into()),
         }
     }
 }
@@ -78,7 +84,9 @@ pub(crate) async fn admit<V: Send + Sync + 'static>(
     live: &Live<V>,
     parts: &Parts,
 ) -> Result<Admitted<V>, Denied> {
-    let result = judge(live, parts).await;
+    let result = AssertUnwindSafe(judge(live, parts)).catch_unwind().await;
+    // The panic hook has printed what there is to say.
+    let result = result.unwrap_or(Err(Denied::Panic));
     if let Err(denied) = &result {
         live.counters().refused(denied.cause());
         tracing::debug!(cause = denied.cause(), "an upgrade was refused");

@@ -35,7 +35,7 @@ const HOOKS: [&str; 8] = [
 ];
 
 /// Causes of a refused upgrade that have no code of their own.
-const REFUSALS: [&str; 5] = ["handshake", "origin", "auth", "room", "other"];
+const REFUSALS: [&str; 6] = ["handshake", "origin", "auth", "room", "panic", "other"];
 
 #[derive(Debug)]
 pub(crate) struct Counters {

@@ -1,8 +1,5 @@
 //! From an upgrade request to a running connection: handshake, origin, `on_auth`, and the socket under hyper's upgrade.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt;
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -69,17 +66,15 @@ async fn admit<V: Send + Sync + 'static>(
     request: &Parts,
     is_ours: bool,
 ) -> Result<Result<Admitted<V>, CloseCode>, Response<String>> {
-    match AssertUnwindSafe(admission::admit(live, request)).catch_unwind().await {
-        Ok(Ok(admitted)) => Ok(Ok(admitted)),
-        Ok(Err(denied)) => match denied.close_code().filter(|_| is_ours) {
+    match admission::admit(live, request).await {
+        Ok(admitted) => Ok(Ok(admitted)),
+        Err(denied) => match denied.close_code().filter(|_| is_ours) {
             Some(code) => Ok(Err(code)),
             None => {
                 let (status, reason) = denied.status();
                 Err(text(status, &reason))
             }
         },
-        // The panic hook has printed what there is to say.
-        Err(_) => Err(text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed")),
     }
 }
 

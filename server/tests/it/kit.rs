@@ -194,6 +194,7 @@ async fn the_request_is_judged_as_over_http() {
     let live = Live::<String>::builder()
         .hosts(["localhost", "app.example"])
         .on_auth(async |_cx, request: Request| {
+            assert_ne!(request.uri().path(), "/panic", "a test's own panic");
             let user = request.extensions().get::<&str>().map(|user| (*user).to_owned());
             user.or(request.query("user"))
                 .ok_or(Refusal::forbidden().status(http::StatusCode::FORBIDDEN))
@@ -212,6 +213,7 @@ async fn the_request_is_judged_as_over_http() {
         Client::connect(&live).header("origin", "https://evil.example").await.unwrap_err();
     let code = Some(CloseCode::FORBIDDEN_ORIGIN);
     assert!(matches!(refused, ConnectError::Refused { code: told, .. } if told == code));
+    assert_eq!(status(Client::connect(&live).path("/panic").await), 500);
     let invalid = Client::connect(&live).header("x", "line\nbreak").await.unwrap_err();
     assert!(matches!(invalid, ConnectError::InvalidRequest(_)), "{invalid}");
 }
