@@ -8,7 +8,7 @@ use tidewire_protocol::{
         Position, client,
         server::{ErrorData, Subscribed, TokenTaken},
     },
-    schema::TypedTopic,
+    schema::{Call, TypedTopic},
 };
 
 use super::{client::Client, error::RequestError};
@@ -102,6 +102,40 @@ impl Client {
     ) -> Result<Position, RequestError> {
         let (name, data) = (topic.topic()?, to_raw_value(data)?);
         self.ask_for(&name, |id| client::write_data(&name, Some(id), &data)).await
+    }
+
+    /// Calls the server, and waits for its reply.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    ///
+    /// ```
+    /// use tidewire::{ErrorCode, Live, Refusal, test::Client};
+    ///
+    /// tidewire_protocol::schema! {
+    ///     pub schema Sums { call Half = "half" (u32) -> u32; }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Live::<()>::builder()
+    ///     .call(Half, async |_cx, _session, n: u32| {
+    ///         if n % 2 == 0 { Ok(n / 2) } else { Err(Refusal::invalid_data().message("odd")) }
+    ///     })
+    ///     .build();
+    /// let mut client = Client::connect(&live).hello().await?;
+    /// assert_eq!(client.call(Half, &8).await?, 4);
+    /// assert_eq!(client.call(Half, &7).await.unwrap_err().code(), Some(ErrorCode::INVALID_DATA));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn call<C: Call>(
+        &mut self,
+        _call: C,
+        args: &C::Args,
+    ) -> Result<C::Reply, RequestError> {
+        let args = to_raw_value(args)?;
+        self.ask_for(C::NAME, |id| client::write_call(id, C::NAME, &args, None)).await
     }
 
     /// Gives a fresh token, and waits until it is taken.

@@ -3,7 +3,7 @@
 use std::{future::pending, time::Duration};
 
 use tidewire::{
-    CloseCode, CloseReason, Identity, Live, Refusal, Session,
+    CloseCode, CloseReason, ErrorCode, Identity, Live, Refusal, Session,
     test::{self, Client, Close, ConnectError},
 };
 use tokio::time::{Instant, sleep};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 tidewire_protocol::schema! {
     pub(crate) schema Site {
         topic News = "news" { event: String }
+        call Wait = "wait" () -> ();
     }
 }
 
@@ -43,6 +44,7 @@ async fn check_closed(client: &mut Client, start: &Start, seconds: u64, code: Cl
 fn live() -> Live<()> {
     Live::<()>::builder()
         .topic::<News>(|topic| topic.public().history(10, secs(60)))
+        .call(Wait, async |_cx, _session, ()| pending::<Result<(), _>>().await)
         .on_message(async |_cx, _session, message| {
             if message.topic == "stuck" {
                 pending::<()>().await;
@@ -89,6 +91,16 @@ async fn a_hook_has_30_s_and_holds_up_no_ping() {
     client.next_ping().await.unwrap();
     start.check(25);
     check_closed(&mut client, &start, 30, CloseCode::HOOK_TIMEOUT).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_has_30_s_and_ends_no_session() {
+    let mut client = Client::connect(&live()).hello().await.unwrap();
+    let start = Start::now();
+    let error = client.call(Wait, &()).await.unwrap_err();
+    start.check(30);
+    assert_eq!(error.code(), Some(ErrorCode::TIMEOUT));
+    client.ping().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
