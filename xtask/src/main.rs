@@ -5,11 +5,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task speaks to a terminal")]
 
+mod autobahn;
 mod bench;
 mod ci;
 mod codegen;
 mod demo;
 mod failure;
+mod fuzz;
 mod npm;
 mod project;
 mod server;
@@ -37,11 +39,14 @@ usage: cargo xtask TASK
   wasm                       build the WASM core of the npm package
   bench [--quick]            measure the server beside its peers; --list names peers and workloads,
                              --peers A,B --workloads A,B --rounds N --seconds S choose
+  autobahn                   all 517 cases of the Autobahn suite against examples/echo; needs Python 2.7
+  fuzz [--long]              each fuzz target for a minute, or ten; needs a nightly toolchain
   ci                         run .ci/run on a clean clone of the last commit
 
 environment
   TIDEWIRE_WASM=rustup|debian   who compiles to WASM; unset: the first that is to be had
-  CHROMIUM, CHROMEDRIVER        the browser and its driver, where PATH has no Chromium";
+  CHROMIUM, CHROMEDRIVER        the browser and its driver, where PATH has no Chromium
+  PYTHON2                       Python 2.7, where neither PATH nor pyenv has it";
 
 fn main() -> ExitCode {
     match run(Parser::from_env()) {
@@ -78,6 +83,14 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
             wasm::build(&Project::open()?).map(done)
         }
         Some("bench") => bench::run(&Project::open()?, arguments).map(done),
+        Some("autobahn") => {
+            none(arguments)?;
+            autobahn::suite(&Project::open()?, true).map(done)
+        }
+        Some("fuzz") => {
+            let long = flag(&mut arguments, "long")?;
+            fuzz::all(&Project::open()?, long).map(done)
+        }
         Some("ci") => {
             none(arguments)?;
             ci::run(&Project::open()?).map(done)

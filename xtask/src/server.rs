@@ -17,6 +17,13 @@ pub(crate) fn build(project: &Project, package: &'static str) -> Result<PathBuf>
     Ok(program(project, "debug", package))
 }
 
+/// The same, optimised.
+fn build_release(project: &Project, package: &'static str) -> Result<PathBuf> {
+    announce(&format!("building {package}, optimised (cold: a minute)"));
+    run(cargo().args(["build", "--release", "-p", package]), "mend what the compiler names")?;
+    Ok(program(project, "release", package))
+}
+
 fn program(project: &Project, profile: &str, package: &str) -> PathBuf {
     let name = format!("{package}{}", std::env::consts::EXE_SUFFIX);
     project.target.join(profile).join(name)
@@ -34,6 +41,11 @@ impl Server {
     /// Starts the server of a package that takes its port from `PORT` and prints its address first.
     pub(crate) fn start(project: &Project, package: &'static str) -> Result<Self> {
         Self::launch(build(project, package)?, package)
+    }
+
+    /// The same, optimised.
+    pub(crate) fn release(project: &Project, package: &'static str) -> Result<Self> {
+        Self::launch(build_release(project, package)?, package)
     }
 
     fn launch(program: PathBuf, package: &str) -> Result<Self> {

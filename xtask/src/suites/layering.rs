@@ -179,7 +179,8 @@ fn locked_tarball(source: &Source) -> Option<String> {
 /// A member's manifest takes versions and lints from the workspace.
 fn one_table(source: &Source) -> Vec<String> {
     let path = &source.path;
-    if !path.ends_with("/Cargo.toml") {
+    // A workspace of its own has its own table.
+    if !path.ends_with("/Cargo.toml") || source.text.contains("[workspace]") {
         return Vec::new();
     }
     let mut breaches = Vec::new();

@@ -10,6 +10,7 @@ mod web;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::autobahn;
 use crate::failure::{Failure, Result};
 use crate::project::Project;
 use crate::shell;
@@ -27,32 +28,84 @@ struct Suite {
     name: &'static str,
     about: &'static str,
     run: fn(&Project, Length) -> Result,
+    /// Why it cannot run here, where that is no fault.
+    skip: fn() -> Option<String>,
 }
 
 /// What is cheap and fails most often comes first; what builds on other suites' artefacts last.
 const SUITES: &[Suite] = &[
-    Suite { name: "layering", about: "what may never import what", run: layering::run },
-    Suite { name: "fmt", about: "cargo fmt", run: rust::fmt },
-    Suite { name: "clippy", about: "lints, over all targets", run: rust::clippy },
-    Suite { name: "rust", about: "tests of every crate", run: rust::tests },
-    Suite { name: "doctests", about: "examples in the documentation", run: rust::doctests },
-    Suite { name: "docs", about: "documentation without a dead link", run: rust::docs },
-    Suite { name: "features", about: "each feature alone, none and all", run: rust::features },
-    Suite { name: "codegen", about: "generated files are fresh", run: web::codegen },
-    Suite { name: "wasm", about: "the WASM core, within its features", run: web::wasm },
-    Suite { name: "npm", about: "tests of the npm package", run: web::npm_tests },
-    Suite { name: "types", about: "types of the npm package", run: web::types },
-    Suite { name: "browser", about: "the Rust client in Chromium", run: web::browser },
-    Suite { name: "package", about: "cargo package and npm pack", run: rust::package },
-    Suite { name: "packed", about: "a fresh project uses the tarball", run: web::packed },
-    Suite { name: "e2e", about: "two pages chat in Chromium", run: web::e2e },
+    Suite {
+        name: "layering",
+        about: "what may never import what",
+        run: layering::run,
+        skip: never,
+    },
+    Suite { name: "fmt", about: "cargo fmt", run: rust::fmt, skip: never },
+    Suite { name: "clippy", about: "lints, over all targets", run: rust::clippy, skip: never },
+    Suite { name: "rust", about: "tests of every crate", run: rust::tests, skip: never },
+    Suite {
+        name: "doctests",
+        about: "examples in the documentation",
+        run: rust::doctests,
+        skip: never,
+    },
+    Suite {
+        name: "docs",
+        about: "documentation without a dead link",
+        run: rust::docs,
+        skip: never,
+    },
+    Suite {
+        name: "features",
+        about: "each feature alone, none and all",
+        run: rust::features,
+        skip: never,
+    },
+    Suite { name: "codegen", about: "generated files are fresh", run: web::codegen, skip: never },
+    Suite {
+        name: "wasm",
+        about: "the WASM core, within its features",
+        run: web::wasm,
+        skip: never,
+    },
+    Suite { name: "npm", about: "tests of the npm package", run: web::npm_tests, skip: never },
+    Suite { name: "types", about: "types of the npm package", run: web::types, skip: never },
+    Suite { name: "browser", about: "the Rust client in Chromium", run: web::browser, skip: never },
+    Suite {
+        name: "autobahn",
+        about: "the WebSocket layer against the Autobahn suite",
+        run: autobahn,
+        skip: autobahn::missing,
+    },
+    Suite { name: "package", about: "cargo package and npm pack", run: rust::package, skip: never },
+    Suite {
+        name: "packed",
+        about: "a fresh project uses the tarball",
+        run: web::packed,
+        skip: never,
+    },
+    Suite { name: "e2e", about: "two pages chat in Chromium", run: web::e2e, skip: never },
 ];
+
+fn never() -> Option<String> {
+    None
+}
+
+fn autobahn(project: &Project, length: Length) -> Result {
+    autobahn::suite(project, length == Length::Long)
+}
 
 /// One suite's end.
 struct Outcome {
     name: &'static str,
     took: Duration,
-    result: Result,
+    result: Result<End>,
+}
+
+/// How a suite ended that did not fail.
+enum End {
+    Passed,
+    Skipped(String),
 }
 
 impl Length {
@@ -78,7 +131,10 @@ pub(crate) fn run(project: &Project, length: Length, names: &[String]) -> Result
     for suite in chosen {
         shell::announce(&format!("suite {}: {}", suite.name, suite.about));
         let start = Instant::now();
-        let result = (suite.run)(project, length);
+        let result = match (suite.skip)() {
+            Some(why) => Ok(End::Skipped(why)),
+            None => (suite.run)(project, length).map(|()| End::Passed),
+        };
         if let Err(failure) = &result {
             println!("{failure}");
         }
@@ -118,13 +174,23 @@ fn report(outcomes: &[Outcome]) -> String {
     }
     let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
+    let skipped =
+        outcomes.iter().filter(|outcome| matches!(outcome.result, Ok(End::Skipped(_)))).count();
     text += &format!("{:<12} {:>8.1}\n", "all", total.as_secs_f64());
-    text += &format!("{} passed, {failed} failed\n", outcomes.len() - failed);
+    text += &format!("{} passed, {failed} failed", outcomes.len() - failed - skipped);
+    if skipped > 0 {
+        text += &format!(", {skipped} skipped");
+    }
+    text.push('\n');
     text
 }
 
 fn line(outcome: &Outcome) -> String {
-    let word = if outcome.result.is_ok() { "ok" } else { "FAILED" };
+    let word = match &outcome.result {
+        Ok(End::Passed) => "ok".to_owned(),
+        Ok(End::Skipped(why)) => format!("skipped: {why}"),
+        Err(_) => "FAILED".to_owned(),
+    };
     format!("{:<12} {:>8.1}  {word}", outcome.name, outcome.took.as_secs_f64())
 }
 
@@ -132,14 +198,19 @@ fn line(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
 
-    fn outcome(name: &'static str, result: Result) -> Outcome {
+    fn outcome(name: &'static str, result: Result<End>) -> Outcome {
         Outcome { name, took: Duration::from_millis(1250), result }
     }
 
     #[test]
     fn the_report_names_what_failed_and_how_to_mend_it() {
         let failure = Failure::new("broken", "mend it");
-        let outcomes = [outcome("one", Ok(())), outcome("two", Err(failure))];
+        let skipped = Ok(End::Skipped("no python".into()));
+        let outcomes = [
+            outcome("one", Ok(End::Passed)),
+            outcome("two", Err(failure)),
+            outcome("three", skipped),
+        ];
         let expected = "\
 suite two: broken
   mend: mend it
@@ -147,8 +218,9 @@ suite two: broken
 suite         seconds
 one               1.2  ok
 two               1.2  FAILED
-all               2.5
-1 passed, 1 failed
+three             1.2  skipped: no python
+all               3.8
+1 passed, 1 failed, 1 skipped
 ";
         assert_eq!(report(&outcomes), expected);
     }
