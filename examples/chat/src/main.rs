@@ -36,13 +36,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if !web.join("index.html").exists() {
         writeln!(io::stderr(), "no page in {}: `cargo xtask demo` builds it", web.display())?;
     }
-    let app = Router::new().route("/ws", chat().handler()).fallback_service(ServeDir::new(web));
+    let live = chat();
+    let app = Router::new().route("/ws", live.handler()).fallback_service(ServeDir::new(web));
     let listener = TcpListener::bind((host.as_str(), port)).await?;
     writeln!(io::stdout(), "chat at http://{}", listener.local_addr()?)?;
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        stopped = stop() => stopped?,
-    }
+    let stopped = async { drop(stop().await) };
+    tidewire::serve(listener, app).shutdown(live.shutdown(), stopped).await;
     Ok(())
 }
 
