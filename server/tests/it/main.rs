@@ -12,6 +12,7 @@ mod metrics;
 mod plain;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
 mod readme;
+mod recovery;
 mod rights;
 mod serve;
 mod shutdown;
