@@ -179,15 +179,11 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
     }
 
     /// Asks again whether each client that is subscribed to the topic may be, and ends what is no longer allowed. Resolves
-    /// when that is done.
+    /// when that is done. It asks every session of this process, since one may be about to subscribe.
     pub async fn recheck(&self) {
         let Ok(topic) = self.name() else { return };
-        let sessions = self.live.subscribers(&topic);
-        let is_own = |session: &&Session<V>| session.own_topics().contains(&topic);
-        let rechecks = sessions
-            .iter()
-            .filter(is_own)
-            .map(|session| session.request_recheck(vec![topic.clone()]));
+        let sessions = self.live.sessions();
+        let rechecks = sessions.iter().map(|session| session.request_recheck(Some(topic.clone())));
         futures_util::future::join_all(rechecks.collect::<Vec<_>>()).await;
     }
 }

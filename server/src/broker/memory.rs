@@ -139,13 +139,15 @@ impl Inner {
 
     fn entry(&self, topic: &Topic, now: Millis) -> Result<Arc<Mutex<Entry>>, BrokerError> {
         if is_due(&self.swept, SWEEP_EVERY_MS, now) {
-            self.sweep(self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS, now);
+            let idle_ms = millis(self.limits.idle);
+            self.sweep(self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS, now, idle_ms);
         }
         if let Some(entry) = self.shard(topic).get(topic) {
             return Ok(Arc::clone(entry));
         }
         if self.is_full() && is_due(&self.swept_all, SWEEP_ALL_EVERY_MS, now) {
-            (0..SHARDS).for_each(|shard| self.sweep(shard, now));
+            // Where room is needed, names that were never published to go first: nothing of them can be recovered.
+            (0..SHARDS).for_each(|shard| self.sweep(shard, now, 0));
         }
         match self.shard(topic).entry(topic.clone()) {
             // It came meanwhile.
@@ -162,8 +164,9 @@ impl Inner {
         self.count.load(Ordering::Relaxed) >= self.limits.topics
     }
 
-    /// Forgets the topics of a shard that nobody needs.
-    fn sweep(&self, shard: usize, now: Millis) {
+    /// Forgets the topics of a shard that nobody needs: those that were published to after their idle time, those that never
+    /// were after `unused_ms`.
+    fn sweep(&self, shard: usize, now: Millis, unused_ms: Millis) {
         let idle_ms = millis(self.limits.idle);
         self.lock(shard).retain(|_, entry| {
             // One that is locked is in use.
@@ -172,7 +175,8 @@ impl Inner {
             entry.log.expire(age_ms, now);
             let is_idle = entry.sinks.is_empty()
                 && entry.log.is_empty()
-                && now.saturating_sub(entry.used) >= idle_ms;
+                && now.saturating_sub(entry.used)
+                    >= if entry.log.head() == 0 { unused_ms } else { idle_ms };
             entry.forgotten = is_idle;
             if is_idle {
                 self.count.fetch_sub(1, Ordering::Relaxed);

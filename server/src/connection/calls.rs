@@ -86,10 +86,10 @@ impl<V: Send + Sync + 'static> Connection<V> {
         if let Some(at) = self.calls.waiting.iter().position(|frame| frame.id == Some(id)) {
             let bytes = self.calls.waiting.remove(at).map_or(0, |frame| frame.bytes);
             self.core.handle_call_dropped(bytes, self.now());
-        } else if let Some(running) =
-            self.calls.handles.iter().find(|running| running.id == Some(id))
+        } else if let Some(at) =
+            self.calls.handles.iter().position(|running| running.id == Some(id))
         {
-            running.handle.abort();
+            self.calls.handles.remove(at).handle.abort();
         } else {
             return;
         }

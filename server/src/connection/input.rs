@@ -91,7 +91,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         match self.core.handle_received(bytes, self.now()) {
             Pace::Fine => {}
             _ if matches!(event, Event::Close(_)) => {}
-            Pace::Warn => return self.refuse(None, "", &Refusal::new(ErrorCode::RATE_LIMITED)),
+            Pace::Warn => return self.refuse_for_pace(&event),
             Pace::Close => return self.outbox.close(CloseReason::RateLimited),
         }
         match event {
@@ -105,6 +105,19 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 });
                 self.outbox.close(CloseReason::Client { code, reason });
             }
+        }
+    }
+
+    /// Answers what came too fast, once: by its `id`, if it is a request.
+    fn refuse_for_pace(&self, event: &Event<'_>) {
+        let refusal = Refusal::new(ErrorCode::RATE_LIMITED);
+        let depth = self.live.options().json_depth;
+        match event {
+            Event::Text(text) => match ClientFrame::parse(text, depth) {
+                Ok(frame) => self.refuse(frame.id, &frame.topic, &refusal),
+                Err(error) => self.refuse(error.id, "", &refusal),
+            },
+            _ => self.refuse(None, "", &refusal),
         }
     }
 

@@ -175,8 +175,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
             } else {
                 moved |= self.poll_greeting(cx);
                 moved |= self.poll_calls(cx);
-                moved |= self.poll_behind(cx);
+                // First the socket takes what waits: only then is there room to read history on.
                 self.flush(cx);
+                moved |= self.poll_behind(cx);
                 moved |= self.poll_input(cx);
                 moved |= self.poll_timer(cx);
             }

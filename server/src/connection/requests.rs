@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidewire_protocol::{
+    MAX_INTEGER,
     code::{CloseCode, ErrorCode},
     frame::{
         Position,
@@ -13,7 +14,7 @@ use tidewire_protocol::{
     },
     message::Message,
     name::{Topic, TopicError},
-    session::Owner,
+    session::{Mode, Owner},
 };
 
 use super::Connection;
@@ -59,7 +60,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// A frame's turn has come.
     pub(super) fn take(&mut self, frame: Frame) {
         let Some(session) = self.session.clone() else { return };
-        let request = Request { session, refused: Arc::clone(&self.refused), id: frame.id };
+        // In plain mode nothing is answered.
+        let id = frame.id.filter(|_| self.core.mode() == Mode::Full);
+        let request = Request { session, refused: Arc::clone(&self.refused), id };
         self.run_hook(request.run(frame));
     }
 }
@@ -125,9 +128,15 @@ impl<V: Send + Sync + 'static> Request<V> {
         if let Some((rule, _)) = self.live().rule_of(&topic) {
             self.check_schema(rule.pattern.as_str())?;
         }
-        match rights::access(&self.session, &topic).await? {
-            Access::Allow => {}
-            Access::Deny(refusal) => return Err(refusal),
+        if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
+            return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
+        }
+        if let Ok(Access::Deny(refusal)) | Err(refusal) =
+            rights::access(&self.session, &topic).await
+        {
+            // What it may not begin it may not keep.
+            self.session.unsubscribe_own(&topic);
+            return Err(refusal);
         }
         let answer = |began: &crate::hub::Began| {
             if let Some(id) = self.id {
@@ -223,6 +232,10 @@ impl<V: Send + Sync + 'static> Request<V> {
 }
 
 fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
+    // serde would also take an array for a struct.
+    if !data.get().starts_with('{') {
+        return Err(Refusal::invalid_data().message("the data is an object"));
+    }
     serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))
 }
 

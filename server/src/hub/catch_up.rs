@@ -48,6 +48,10 @@ impl CatchUp {
         let mut state = self.local.lock();
         let head = state.position;
         let Some(subscriber) = find(&mut state, self.key, outbox) else { return Ok(CaughtUp::Yes) };
+        if !subscriber.delivery.is_catching_up() || subscriber.delivery.position() != after.offset {
+            // Another subscription of the session took its place meanwhile: this page is not for it.
+            return Ok(CaughtUp::No);
+        }
         if page.lost {
             let after = subscriber.delivery.position();
             subscriber.delivery.handle_lost(head);

@@ -122,7 +122,8 @@ impl<V: Send + Sync + 'static> Session<V> {
         outbox.send(outbox.text(&server::write_message(&topic, &data)))
     }
 
-    /// Subscribes the session to a topic, without asking any hook. The subscription is the server's: only the server ends it.
+    /// Subscribes the session to a topic, without asking any hook. The subscription is the server's, and only the server ends
+    /// it; one that is there already goes on as it is, with its owner.
     ///
     /// # Errors
     /// If the session is closed or at its limit, or the broker fails.
@@ -149,16 +150,29 @@ impl<V: Send + Sync + 'static> Session<V> {
         let owner = {
             let mut subscriptions = self.subscriptions();
             subscriptions.check(&topic)?;
-            let owner = subscriptions.owner(&topic).unwrap_or(owner);
+            let earlier = subscriptions.owner(&topic);
+            let asks_for_position = owner == Owner::Client && self.is_full();
+            if earlier.is_some() && !asks_for_position {
+                // To begin anew would lose what it has not been given yet.
+                return Ok(());
+            }
             drop(subscriptions.remove(&topic));
-            owner
+            earlier.unwrap_or(owner)
         };
         let is_full = self.is_full();
-        let (subscription, began) = live
+        let subscribed = live
             .hub()
             .subscribe(&topic, self.id(), outbox, is_full, since, answer)
             .await
-            .map_err(|error| SubscribeError::Unavailable(error.to_string()))?;
+            .map_err(|error| SubscribeError::Unavailable(error.to_string()));
+        if let Err(error) = &subscribed
+            && owner == Owner::Server
+            && self.is_full()
+        {
+            // The one that was there is gone.
+            self.answer(&server::write_unsubscribed(&topic, error.code()));
+        }
+        let (subscription, began) = subscribed?;
         let catch_up = began.is_catching_up.then(|| subscription.catch_up());
         self.subscriptions().insert(topic, owner, subscription)?;
         if self.is_full() && !is_full {
@@ -260,7 +274,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// them, do not wait for it.
     pub async fn recheck(&self) {
         // The sender is dropped when the job is done, or with the session.
-        let _ = self.request_recheck(self.own_topics()).await;
+        let _ = self.request_recheck(None).await;
     }
 
     /// The topics that the client has subscribed to itself.
@@ -270,17 +284,18 @@ impl<V: Send + Sync + 'static> Session<V> {
         subscriptions.topics().filter(own).cloned().collect()
     }
 
-    /// Asks again about these topics in a hook's turn; the receiver ends when that is done.
-    pub(crate) fn request_recheck(&self, topics: Vec<Topic>) -> oneshot::Receiver<()> {
+    /// Asks again about one topic, or all, in a hook's turn: a subscription whose hook runs now is then looked at too. The
+    /// receiver ends when that is done.
+    pub(crate) fn request_recheck(&self, only: Option<Topic>) -> oneshot::Receiver<()> {
         let (done, is_done) = oneshot::channel();
-        if !topics.is_empty() {
-            let session = self.clone();
-            let job = Box::pin(async move {
-                rights::recheck(&session, topics).await;
-                drop(done);
-            });
-            self.give_work(|work| work.jobs.push_back(job));
-        }
+        let session = self.clone();
+        let job = Box::pin(async move {
+            let mut topics = session.own_topics();
+            topics.retain(|topic| only.as_ref().is_none_or(|only| only == topic));
+            rights::recheck(&session, topics).await;
+            drop(done);
+        });
+        self.give_work(|work| work.jobs.push_back(job));
         is_done
     }
 
@@ -348,7 +363,7 @@ mod tests {
         let session = Session::new("id".into(), (), outbox, live);
         session.end_subscriptions();
         // As when the session ends between a look at it and this.
-        let recheck = session.request_recheck(vec![Topic::parse("a").unwrap()]);
+        let recheck = session.request_recheck(Some(Topic::parse("a").unwrap()));
         assert!(session.work().jobs.is_empty(), "it would hold the session, and never be done");
         assert!(recheck.await.is_err());
     }

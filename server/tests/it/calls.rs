@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tidewire::{Live, Refusal};
+use tidewire::{
+    Live, Refusal,
+    ws::{Opcode, encode},
+};
 use tidewire_protocol::schema::Call;
 use tokio::sync::{Notify, Semaphore};
 use ts_rs::TS;
@@ -138,6 +141,12 @@ async fn a_call_is_cancelled_where_it_runs_or_waits() {
     }
     eventually("seven run", || gate.running() == 7).await;
     client.send(json!({ "topic": "$cancel", "data": { "id": 100 } })).await;
+    client.ping().await;
+    // Whatever is asked about one call at once, it has one answer.
+    let cancel = json!({ "topic": "$cancel", "data": { "id": 101 } }).to_string();
+    let cancel = encode::masked(Opcode::Text, cancel.as_bytes(), [1, 2, 3, 4]);
+    client.send_raw(&[&cancel[..], &cancel, &cancel].concat()).await;
+    assert_eq!(client.frame().await["re"], 101);
     client.ping().await;
 }
 

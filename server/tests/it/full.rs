@@ -353,3 +353,63 @@ async fn a_client_that_does_not_read_is_closed_and_others_lose_nothing() {
     assert_eq!(code, Some(4001));
     assert!((1..400).contains(&last));
 }
+
+#[tokio::test]
+async fn catching_up_goes_on_as_fast_as_its_client_reads() {
+    let live = Live::<()>::builder()
+        .topic::<Room>(|topic| topic.public().history(400, Duration::from_secs(60)))
+        .build();
+    let server = Server::start(&live).await;
+    let text = "x".repeat(4_000);
+    let room = || live.topic(Room { room: "a".into() });
+    let epoch = json!(room().publish(&Said { text: text.clone() }).await.unwrap().epoch);
+    for _ in 1..240 {
+        room().publish(&Said { text: text.clone() }).await.unwrap();
+    }
+    let mut client = server.full().await;
+    let began = client.subscribe_since("chat:a", &epoch, 0).await;
+    assert_eq!((&began["recovered"], &began["head"]), (&json!(true), &json!(240)));
+    // Each page is more than a socket takes at once. The heartbeat would wake it after 25 s; no frame may take that long.
+    for n in 1..=240 {
+        assert_eq!(client.frame().await["offset"], n);
+    }
+}
+
+#[tokio::test]
+async fn subscribing_what_is_subscribed_loses_nothing() {
+    let live = Live::<()>::builder()
+        .topic::<Room>(|topic| topic.public().history(400, Duration::from_secs(60)))
+        .on_message(async |_cx, session, _message| session.subscribe("chat:a").await.unwrap())
+        .build();
+    let server = Server::start(&live).await;
+    let room = || live.topic(Room { room: "a".into() });
+    let epoch = json!(room().publish(&Said { text: "1".into() }).await.unwrap().epoch);
+    for n in 2..=200 {
+        room().publish(&Said { text: n.to_string() }).await.unwrap();
+    }
+    let mut client = server.full().await;
+    let since = json!({ "epoch": epoch, "offset": 0 });
+    client.send(json!({ "topic": "$subscribe", "id": 50, "data": { "topic": "chat:a", "since": since } })).await;
+    client.send(json!({ "topic": "again" })).await;
+    assert_eq!(client.frame().await["data"]["recovered"], true);
+    for n in 1..=200 {
+        client.expect(said("chat:a", &n.to_string(), n)).await;
+    }
+    let ended = client.request("$unsubscribe", json!({ "topic": "chat:a" })).await;
+    assert_eq!(ended["topic"], "$reply", "the client asked first, and may end it");
+}
+
+#[tokio::test]
+async fn arrays_and_offsets_beyond_2_to_the_53_are_no_requests() {
+    let server = Server::start(&talk()).await;
+    let mut client = server.full().await;
+    let far = json!({ "topic": "chat:a", "since": { "epoch": "e", "offset": 1_u64 << 53 } });
+    for (topic, data) in [
+        ("$subscribe", json!(["chat:a"])),
+        ("$unsubscribe", json!(["chat:a"])),
+        ("$subscribe", far),
+    ] {
+        let answer = client.request(topic, data.clone()).await;
+        assert_eq!(error(&answer), ("$error", "invalid_data"), "{topic} {data}");
+    }
+}

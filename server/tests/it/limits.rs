@@ -98,6 +98,15 @@ async fn who_sends_too_fast_is_warned_and_then_closed() {
 }
 
 #[tokio::test]
+async fn a_request_that_came_too_fast_is_answered_by_its_id() {
+    let live = Live::<()>::builder().message_rate(1, 2).build();
+    let server = Server::start(&live).await;
+    let mut client = server.full().await;
+    assert_eq!(client.request("x", json!(1)).await["data"]["name"], "unknown_topic");
+    assert_eq!(client.request("x", json!(2)).await["data"]["name"], "rate_limited");
+}
+
+#[tokio::test]
 async fn bytes_and_control_frames_count_too() {
     let live = Live::<()>::builder().byte_rate(10, 100).build();
     let server = Server::start(&live).await;

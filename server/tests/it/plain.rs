@@ -139,3 +139,18 @@ async fn what_was_queued_is_delivered_before_a_close() {
     client.close(4500).await;
     eventually("the session is gone", || live.session_count() == 0).await;
 }
+
+#[tokio::test]
+async fn an_id_changes_nothing_in_plain_mode() {
+    let live = chat();
+    let server = Server::start(&live).await;
+    let mut client = Client::connect(server.address, "/ws?token=user:ann", &[]).await.unwrap();
+    client
+        .send(json!({ "topic": "subscribe", "id": 1, "data": { "topic": "chat:general" } }))
+        .await;
+    client
+        .send(json!({ "topic": "unsubscribe", "id": 2, "data": { "topic": "chat:general" } }))
+        .await;
+    client.send(json!({ "topic": "other", "id": 3 })).await;
+    client.ping().await;
+}

@@ -165,3 +165,48 @@ async fn on_connect_comes_before_anything_the_client_sent() {
     client.expect(json!({ "topic": "echo", "data": 1 })).await;
     assert_eq!(live.subscribers("news").len(), 1);
 }
+
+#[tokio::test]
+async fn a_recheck_waits_for_a_subscription_that_is_being_made() {
+    let open = open(&["a"]);
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let live = Live::<()>::builder()
+        .state((Arc::clone(&open), asked, Arc::clone(&go_on)))
+        .on_subscribe(async |cx, _session, topic: Topic| {
+            let (open, asked, go_on) = &*cx.state;
+            let is_open = open.lock().unwrap().contains(&*topic);
+            asked.send(()).unwrap();
+            if is_open {
+                go_on.notified().await;
+            }
+            if is_open { Allow } else { Deny(Refusal::forbidden()) }
+        })
+        .build();
+    let server = Server::start(&live).await;
+    let mut client = server.full().await;
+    client.send(json!({ "topic": "$subscribe", "id": 9, "data": { "topic": "a" } })).await;
+    is_asked.recv().await.unwrap();
+    open.lock().unwrap().clear();
+    let session = live.sessions().pop().unwrap();
+    let recheck = tokio::spawn(async move { session.recheck().await });
+    go_on.notify_one();
+    recheck.await.unwrap();
+    assert_eq!(client.frame().await["topic"], "$reply");
+    client.expect(unsubscribed("a", 201)).await;
+    assert!(live.subscribers("a").is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_refused_anew_is_over() {
+    let open = open(&["a"]);
+    let live = live(&open);
+    let server = Server::start(&live).await;
+    let (mut client, _) = connect(&server, "ann").await;
+    client.subscribe("a").await;
+    open.lock().unwrap().clear();
+    let answer = client.request("$subscribe", json!({ "topic": "a" })).await;
+    assert_eq!(answer["data"]["name"], "forbidden");
+    live.publish("a", &"secret").await.unwrap();
+    client.ping().await;
+}

@@ -107,3 +107,15 @@ async fn idle_topics_make_room_wherever_they_are() {
     }
     assert_eq!(publish(&broker, "one more").await, Err(BrokerError::TooManyTopics));
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_room_is_needed_names_that_were_never_published_to_go_first() {
+    let broker = MemoryBroker::new(MemoryLimits { topics: 10, ..MemoryLimits::default() });
+    let kept = publish(&broker, "kept").await.unwrap();
+    for n in 0..9 {
+        broker.start(&topic(&format!("invented{n}")), None).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(5)).await;
+    publish(&broker, "new").await.unwrap();
+    assert_eq!(publish(&broker, "kept").await.unwrap(), Place { offset: 2, ..kept });
+}
