@@ -154,7 +154,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
 fn refusal(code: ErrorCode) -> Refusal {
     let refusal = Refusal::new(code);
     match code {
-        ErrorCode::NOT_READY => refusal.message("one `$hello` comes first"),
+        ErrorCode::NOT_READY => refusal.message("one `$hello` comes first, with the token"),
         ErrorCode::RESERVED_TOPIC => refusal.message("names that begin with `$` are reserved"),
         _ => refusal,
     }
