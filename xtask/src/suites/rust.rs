@@ -4,6 +4,7 @@
 //! the libraries', and compile what both use a second time, under features that no user has.
 
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use super::Length;
 use crate::failure::Result;
@@ -65,11 +66,18 @@ pub(super) fn features(project: &Project, _: Length) -> Result {
 
 /// Packs every published crate, builds it from what was packed alone, and packs the npm package.
 pub(super) fn package(project: &Project, _: Length) -> Result {
+    // A folder that never was: cargo takes a crate of the same version and place for the one that it unpacked and built before,
+    // whatever has changed in it.
+    let moment = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+    let folder = project.target.join(format!("package-{moment}"));
     let mut command = cargo();
     // Packing a checkout with uncommitted work is what a contributor does before committing it.
-    command.args(["package", "--allow-dirty"]);
+    command.args(["package", "--allow-dirty"]).arg("--target-dir").arg(&folder);
     command.args(published(project).flat_map(|package| ["-p", &package.name]));
-    run(&mut command, "mend the manifest that it names")?;
+    let packed = run(&mut command, "mend the manifest that it names");
+    // What cannot be removed is only in the way of disk space.
+    let _ = std::fs::remove_dir_all(&folder);
+    packed?;
     npm::pack(project).map(|_| ())
 }
 
