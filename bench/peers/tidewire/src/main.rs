@@ -41,6 +41,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening {}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/ws", live.handler())).await?;
+    tidewire::serve(listener, Router::new().route("/ws", live.handler())).await;
     Ok(())
 }
