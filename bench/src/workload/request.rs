@@ -40,7 +40,7 @@ pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     let has_topics = matches!(load.swarm.dialect, Dialect::Full | Dialect::Plain);
     if has_topics {
         for connection in 0..connections {
-            load.swarm.assign(connection, format!("feed:own-{connection}"));
+            load.swarm.assign(connection, topic_of(connection));
         }
         load.subscribe(0..connections)?;
     }
@@ -59,13 +59,19 @@ pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     Ok(())
 }
 
+/// A connection's own topic.
+fn topic_of(connection: usize) -> String {
+    format!("feed:own-{connection}")
+}
+
 impl Requests<'_> {
     /// Asks for so long, and waits for the last answers. Returns how many there were.
     fn ask_for(&mut self, duration: Duration) -> Result<u64> {
         let before = self.ledger.deliveries;
         let end = Instant::now() + duration;
         for connection in 0..self.callers.len() {
-            let text = self.next(connection);
+            let (dialect, at_ns) = (self.load.swarm.dialect, self.load.now_ns());
+            let text = self.callers[connection].ask(self.how, dialect, connection, at_ns);
             let mut bytes = Vec::new();
             frame::write_text(&mut bytes, &text);
             self.load.swarm.send(connection, &bytes)?;
@@ -81,17 +87,10 @@ impl Requests<'_> {
         Ok(self.ledger.deliveries - before)
     }
 
-    fn next(&mut self, connection: usize) -> String {
-        let (dialect, at_ns) = (self.load.swarm.dialect, self.load.now_ns());
-        let topic = self.load.swarm.topic(connection);
-        self.callers[connection].ask(self.how, dialect, topic, connection, at_ns)
-    }
-
     fn turn(&mut self, again: bool) -> Result<()> {
         let Self { load, ledger, how, callers } = self;
         let Load { swarm, epoch, .. } = &mut **load;
         let (dialect, how) = (swarm.dialect, *how);
-        let topics: fn(usize) -> String = |connection| format!("feed:own-{connection}");
         swarm.turn(WAIT, |connection, incoming, reply: &mut Reply| {
             let now_ns = super::nanos(epoch.elapsed());
             match incoming {
@@ -104,8 +103,7 @@ impl Requests<'_> {
             let caller = &mut callers[connection];
             caller.awaits = caller.awaits.saturating_sub(1);
             if again && caller.awaits == 0 {
-                let text = caller.ask(how, dialect, &topics(connection), connection, now_ns);
-                reply.text(&text);
+                reply.text(&caller.ask(how, dialect, connection, now_ns));
             }
             Ok(())
         })
@@ -114,13 +112,13 @@ impl Requests<'_> {
 
 impl Caller {
     /// The text of its next request.
-    fn ask(&mut self, how: How, dialect: Dialect, topic: &str, from: usize, at_ns: u64) -> String {
+    fn ask(&mut self, how: How, dialect: Dialect, from: usize, at_ns: u64) -> String {
         let stamp = Stamp { from, seq: self.seq, at_ns };
         self.seq += 1;
         match how {
             How::Publish => {
                 self.awaits = 1 + u64::from(dialect.acknowledges());
-                dialect.publish(topic, &stamp)
+                dialect.publish(&topic_of(from), &stamp)
             }
             How::Message => {
                 self.awaits = 1;

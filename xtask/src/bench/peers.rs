@@ -144,10 +144,13 @@ pub(super) fn prepare(
 }
 
 /// Each by itself: together, cargo would give all of them the features of any.
-fn build(project: &Project, package: &str) -> Result<PathBuf> {
-    shell::announce(&format!("building {package} (cold: a minute)"));
-    let mut cargo = shell::cargo();
-    shell::run(cargo.args(["build", "--release", "-p", package]), "mend what the compiler names")?;
+fn build(project: &Project, package: &'static str) -> Result<PathBuf> {
+    project.once(package, || {
+        shell::announce(&format!("building {package} (cold: a minute)"));
+        let mut cargo = shell::cargo();
+        cargo.args(["build", "--release", "-p", package]);
+        shell::run(&mut cargo, "mend what the compiler names")
+    })?;
     Ok(project.target.join("release").join(package))
 }
 
