@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
     MAX_INTEGER,
     code::{CloseCode, ErrorCode},
     frame::{
-        Position,
         client::{ClientFrame, Kind, Subscribe, Token, TopicOnly},
         server::{self, ErrorData, Subscribed, TokenTaken},
     },
@@ -116,6 +115,13 @@ impl<V: Send + Sync + 'static> Request<V> {
         self.session.live()
     }
 
+    /// Answers, if an answer was asked for.
+    fn reply(&self, data: &impl Serialize) {
+        if let Some(id) = self.id {
+            self.session.answer(&server::write_reply(id, data));
+        }
+    }
+
     /// Whether `subscribe` and `unsubscribe` in plain mode are the server's.
     fn handles_plain(&self) -> bool {
         let shared = self.live().shared();
@@ -139,14 +145,11 @@ impl<V: Send + Sync + 'static> Request<V> {
             return Err(refusal);
         }
         let answer = |began: &crate::hub::Began| {
-            if let Some(id) = self.id {
-                let crate::hub::Began { position, head, recovered, .. } = began.clone();
-                self.session
-                    .answer(&server::write_reply(id, &Subscribed { position, head, recovered }));
-            }
+            let crate::hub::Began { position, head, recovered, .. } = began.clone();
+            self.reply(&Subscribed { position, head, recovered });
         };
-        let since: Option<&Position> = since.as_ref();
-        let subscribed = self.session.subscribe_with(topic, Owner::Client, since, answer).await;
+        let subscribed =
+            self.session.subscribe_with(topic, Owner::Client, since.as_ref(), answer).await;
         subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
     }
 
@@ -171,10 +174,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
         self.session.work().renewed = Some(expires_in);
         rights::recheck(&self.session, self.session.own_topics()).await;
-        if let Some(id) = self.id {
-            let taken = TokenTaken { token_ms: expires_in.map(millis) };
-            self.session.answer(&server::write_reply(id, &taken));
-        }
+        self.reply(&TokenTaken { token_ms: expires_in.map(millis) });
         Ok(())
     }
 
@@ -183,9 +183,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         if !self.session.unsubscribe_own(&topic) {
             return Err(Refusal::forbidden().message("the subscription is the server's"));
         }
-        if let Some(id) = self.id {
-            self.session.answer(&server::write_reply(id, &()));
-        }
+        self.reply(&());
         Ok(())
     }
 
@@ -203,9 +201,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         let position = live.append(&topic, data, Some(rule)).await;
         let position =
             position.map_err(|error| Refusal::new(error.code()).message(error.to_string()))?;
-        if let Some(id) = self.id {
-            self.session.answer(&server::write_reply(id, &position));
-        }
+        self.reply(&position);
         Ok(())
     }
 
@@ -215,9 +211,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         };
         let message = Message { topic: frame.topic, data: frame.data };
         hook(self.session.clone(), message).timed(self.live().counters(), Hook::Message).await;
-        if let Some(id) = self.id {
-            self.session.answer(&server::write_reply(id, &()));
-        }
+        self.reply(&());
         Ok(())
     }
 

@@ -59,29 +59,24 @@ impl Batch {
                     server::write_message(&self.topic, data.get())
                 }
             });
-            if is_compressed { Frames::compress(texts) } else { Frames::encode(texts) }
+            Frames::encode(texts, is_compressed)
         })
     }
 }
 
 impl Frames {
-    fn encode(texts: impl Iterator<Item = String>) -> Self {
+    fn encode(texts: impl Iterator<Item = String>, is_compressed: bool) -> Self {
         let (mut bytes, mut begins) = (Vec::new(), Vec::new());
         for text in texts {
             begins.push(bytes.len());
+            if is_compressed {
+                bytes.extend_from_slice(&Deflate::SHARED.frame(Opcode::Text, text.as_bytes()));
+                continue;
+            }
             let head = encode::head(Opcode::Text, text.len());
             bytes.reserve(head.len() + text.len());
             bytes.extend_from_slice(&head);
             bytes.extend_from_slice(text.as_bytes());
-        }
-        Self { bytes: bytes.into(), begins }
-    }
-
-    fn compress(texts: impl Iterator<Item = String>) -> Self {
-        let (mut bytes, mut begins) = (Vec::new(), Vec::new());
-        for text in texts {
-            begins.push(bytes.len());
-            bytes.extend_from_slice(&Deflate::SHARED.frame(Opcode::Text, text.as_bytes()));
         }
         Self { bytes: bytes.into(), begins }
     }
