@@ -3,12 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tidewire_protocol::{code::CloseCode, frame::Position, name::Topic, schema::TypedTopic};
 
 use crate::{
     admission::Places,
-    broker::Keep,
+    broker::{Event, Keep, Publish},
     builder::LiveBuilder,
     calls::CallRule,
     clock::Clock,
@@ -87,7 +86,7 @@ impl<V: Send + Sync + 'static> Live<V> {
         let topic = Topic::parse(topic).map_err(|_| PublishError::InvalidTopic)?;
         let data = serde_json::value::to_raw_value(data).map_err(|_| PublishError::InvalidData)?;
         let rule = self.rule_of(&topic).map(|(rule, _)| rule);
-        self.append(&topic, data.into(), rule).await
+        self.append(&topic, Event::new(data), rule).await
     }
 
     /// Subscribes a session to a topic. See [`Session::subscribe`].
@@ -168,12 +167,13 @@ impl<V: Send + Sync + 'static> Live<V> {
     pub(crate) async fn append(
         &self,
         topic: &Topic,
-        data: Arc<RawValue>,
+        event: Event,
         rule: Option<&Rule<V>>,
     ) -> Result<Position, PublishError> {
-        let keep = rule.map_or(Keep { retention: DEFAULT_RETENTION }, |rule| rule.keep);
+        let untyped = Keep { retention: DEFAULT_RETENTION, is_keyed: false };
+        let publish = Publish::new(Arc::new(event), rule.map_or(untyped, |rule| rule.keep));
         self.hub().wait_for_room(topic).await;
-        let mut publish = self.hub().broker().publish(topic, data, keep);
+        let mut publish = self.hub().broker().publish(topic, publish);
         // Subscribers are served when the broker has let go of the topic.
         let place = std::future::poll_fn(|cx| gather(|| publish.as_mut().poll(cx))).await;
         let place = place.map_err(|error| PublishError::Unavailable(error.to_string()))?;

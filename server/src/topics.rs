@@ -1,6 +1,6 @@
 //! Typed topics: the rules an application gives each ([`TopicBuilder`]), and the handle to publish to one ([`TopicHandle`]).
 
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 
 use serde_json::value::RawValue;
 use tidewire_protocol::{
@@ -12,7 +12,7 @@ use tidewire_protocol::{
 };
 
 use crate::{
-    broker::Keep,
+    broker::{Event, Keep},
     clock::millis,
     error::{Access, PublishError, Refusal},
     hooks::{BoxFuture, Context},
@@ -28,11 +28,7 @@ pub(crate) const DEFAULT_RETENTION: Retention =
 type SubscribeHook<V> =
     Box<dyn Fn(Session<V>, &Params<'_>) -> Option<BoxFuture<Access>> + Send + Sync>;
 type PublishHook<V> = Box<
-    dyn Fn(
-            Session<V>,
-            &Params<'_>,
-            &RawValue,
-        ) -> Result<BoxFuture<Result<Arc<RawValue>, Refusal>>, Refusal>
+    dyn Fn(Session<V>, &Params<'_>, &RawValue) -> Result<BoxFuture<Result<Event, Refusal>>, Refusal>
         + Send
         + Sync,
 >;
@@ -66,7 +62,7 @@ where
         let rule = Rule {
             pattern: T::pattern(),
             hash: T::hash().to_string(),
-            keep: Keep { retention: DEFAULT_RETENTION },
+            keep: Keep { retention: DEFAULT_RETENTION, is_keyed: T::KEYED },
             published: Count::default(),
             is_public: false,
             on_subscribe: None,
@@ -125,7 +121,7 @@ where
             let event = hook(context.clone(), session, topic, publish);
             Ok(Box::pin(async move {
                 let event = event.await?;
-                Ok(Arc::from(serde_json::value::to_raw_value(&event)?))
+                event_of::<T>(&event).map_err(Refusal::from)
             }))
         }));
         self
@@ -136,6 +132,12 @@ impl<V, S, T> fmt::Debug for TopicBuilder<V, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TopicBuilder").field("pattern", &self.rule.pattern).finish_non_exhaustive()
     }
+}
+
+/// A typed event as the broker takes it.
+fn event_of<T: TypedTopic>(event: &T::Event) -> Result<Event, serde_json::Error> {
+    let data = serde_json::value::to_raw_value(event)?;
+    Ok(Event { key: T::key_of(event).map(Into::into), ..Event::new(data) })
 }
 
 /// One typed topic of a [`Live`]: see [`Live::topic`].
@@ -162,8 +164,8 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
     /// # Cancel safety
     /// A publish that is dropped may have been appended.
     pub async fn publish(&self, event: &T::Event) -> Result<Position, PublishError> {
-        let data = serde_json::value::to_raw_value(event).map_err(|_| PublishError::InvalidData)?;
-        self.live.append(&self.name()?, data.into(), self.live.rule(T::PATTERN)).await
+        let event = event_of::<T>(event).map_err(|_| PublishError::InvalidData)?;
+        self.live.append(&self.name()?, event, self.live.rule(T::PATTERN)).await
     }
 
     /// How many sessions of this process are subscribed to the topic.

@@ -95,6 +95,8 @@ pub enum GapCause {
     Conflated,
     /// They are no longer known here: the client recovers the topic.
     Lost,
+    /// Nothing is missing: the client's snapshot has them already.
+    Included,
 }
 
 /// A range of missing events.
@@ -210,11 +212,54 @@ pub fn write_unsubscribed(topic: &str, code: ErrorCode) -> String {
     to_json(&Frame { topic: "$unsubscribed", re: None, data: Data { topic, code: code.0 } })
 }
 
-/// The text of an event in full mode. `data` must be valid JSON.
+/// An event as full mode shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// Its data, valid JSON.
+    pub data: &'a str,
+    /// Its offset.
+    pub offset: u64,
+    /// The offset of the event before it.
+    pub prev: u64,
+    /// Its key, in a keyed topic.
+    pub key: Option<&'a str>,
+    /// The key is no more.
+    pub removed: bool,
+    /// The id of the publish that it came from.
+    pub mid: Option<&'a str>,
+}
+
+impl Event<'_> {
+    /// Writes the fields behind `data`, and the end of the object.
+    fn write_fields(&self, text: &mut String) {
+        let Self { offset, prev, key, removed, mid, .. } = *self;
+        let _ = write!(text, r#","offset":{offset},"prev":{prev}"#);
+        if let Some(key) = key {
+            let _ = write!(text, r#","key":{}"#, to_json(&key));
+        }
+        if removed {
+            text.push_str(r#","removed":true"#);
+        }
+        if let Some(mid) = mid {
+            let _ = write!(text, r#","mid":{}"#, to_json(&mid));
+        }
+        text.push('}');
+    }
+}
+
+/// The text of an event in full mode.
 #[must_use]
-pub fn write_event(topic: &str, data: &str, offset: u64, prev: u64) -> String {
-    let mut text = plain_head(topic, data, 48);
-    let _ = write!(text, r#","offset":{offset},"prev":{prev}}}"#);
+pub fn write_event(topic: &str, event: &Event<'_>) -> String {
+    let mut text = plain_head(topic, event.data, 48);
+    event.write_fields(&mut text);
+    text
+}
+
+/// An event as a reply to `$history` lists it.
+#[must_use]
+pub fn write_listed(event: &Event<'_>) -> String {
+    let mut text = format!(r#"{{"data":{}"#, event.data);
+    event.write_fields(&mut text);
     text
 }
 
@@ -258,12 +303,22 @@ mod tests {
         serde_json::from_str::<serde::de::IgnoredAny>(&text).expect("valid JSON");
     }
 
+    const EVENT: Event<'_> =
+        Event { data: r#"{"x": 1}"#, offset: 58, prev: 57, key: None, removed: false, mid: None };
+
     #[test]
     fn writes_frames() {
         check(
-            write_event("a\"b", r#"{"x": 1}"#, 58, 57),
+            write_event("a\"b", &EVENT),
             r#"{"topic":"a\"b","data":{"x": 1},"offset":58,"prev":57}"#,
         );
+        let removal =
+            Event { data: "null", key: Some("k\""), removed: true, mid: Some("m"), ..EVENT };
+        check(
+            write_event("a", &removal),
+            r#"{"topic":"a","data":null,"offset":58,"prev":57,"key":"k\"","removed":true,"mid":"m"}"#,
+        );
+        check(write_listed(&EVENT), r#"{"data":{"x": 1},"offset":58,"prev":57}"#);
         check(write_message("a", "null"), r#"{"topic":"a","data":null}"#);
         check(PING.into(), r#"{"topic":"$ping"}"#);
         check(

@@ -86,6 +86,18 @@ pub enum Start {
     Lost,
 }
 
+/// How a cursor reads on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Every event.
+    #[default]
+    All,
+    /// The newest only: what does not fit one page is dropped.
+    Newest,
+    /// The last event of each key.
+    Keys,
+}
+
 /// One topic's events.
 #[derive(Debug)]
 pub struct Log<E> {

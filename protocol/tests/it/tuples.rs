@@ -93,7 +93,17 @@ fn what_a_server_writes_is_read_back() {
     let at = Position { epoch: "e\"1".into(), offset: MAX_INTEGER };
     let (topic, epoch, offset) = (|| "a\"b".to_owned(), Some(at.epoch.clone()), at.offset);
     check(
-        &server::write_event("a\"b", "null", MAX_INTEGER, 0),
+        &server::write_event(
+            "a\"b",
+            &server::Event {
+                data: "null",
+                offset: MAX_INTEGER,
+                prev: 0,
+                key: Some("k"),
+                removed: true,
+                mid: Some("m"),
+            },
+        ),
         Numbers { kind: 9, topic: topic(), offset, ..Numbers::default() },
     );
     check(

@@ -14,14 +14,16 @@ use std::{
     time::Duration,
 };
 
-use serde_json::value::RawValue;
 use tidewire_protocol::{
     Millis,
+    frame::server::GapCause,
     name::Topic,
-    topic::{Epoch, Log, Start},
+    topic::{self as log, Epoch, Log, Reading, Start},
 };
 
-use super::{Broker, BrokerError, BrokerFuture, Keep, Page, Place, Record, Sink};
+use super::{
+    Broker, BrokerError, BrokerFuture, Event, Page, Place, Publish, Range, Record, Sink, Slice,
+};
 use crate::clock::{Clock, millis};
 
 const SHARDS: usize = 64;
@@ -72,7 +74,7 @@ struct Inner {
 type Shard = HashMap<Topic, Arc<Mutex<Entry>>>;
 
 struct Entry {
-    log: Log<Arc<RawValue>>,
+    log: Log<Arc<Event>>,
     sinks: Vec<Arc<dyn Sink>>,
     age_ms: Millis,
     used: Millis,
@@ -209,17 +211,13 @@ fn ready<'a, T: Send + 'a>(value: Result<T, BrokerError>) -> BrokerFuture<'a, T>
 }
 
 impl Broker for MemoryBroker {
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Topic,
-        data: Arc<RawValue>,
-        keep: Keep,
-    ) -> BrokerFuture<'a, Place> {
+    fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place> {
         ready(self.inner.with(topic, |entry, now| {
-            let bytes = data.get().len();
-            let (offset, prev) = entry.log.append(Arc::clone(&data), bytes, keep.retention, now);
+            let Publish { event, keep, .. } = publish;
+            let bytes = event.bytes();
+            let (offset, prev) = entry.log.append(Arc::clone(&event), bytes, keep.retention, now);
             entry.age_ms = keep.retention.age_ms;
-            let record = Record { offset, prev, data };
+            let record = Record { offset, prev, event };
             for sink in &entry.sinks {
                 Arc::clone(sink).deliver(&record);
             }
@@ -258,24 +256,55 @@ impl Broker for MemoryBroker {
         &'a self,
         topic: &'a Topic,
         after: &'a Place,
+        _reading: Reading,
         most: usize,
     ) -> BrokerFuture<'a, Page> {
         ready(self.inner.with(topic, |entry, _| {
             let head = entry.log.head();
             if entry.log.epoch() != &after.epoch || !entry.log.reaches(after.offset) {
-                return Page { records: Vec::new(), lost: true, head };
+                return Page { records: Vec::new(), missing: Some(GapCause::Lost), head };
             }
-            let records = entry.log.after(after.offset).take(most);
-            let records = records
-                .map(|entry| Record {
-                    offset: entry.offset,
-                    prev: entry.prev,
-                    data: Arc::clone(&entry.event),
-                })
-                .collect();
-            Page { records, lost: false, head }
+            let records = entry.log.after(after.offset).take(most).map(record).collect();
+            Page { records, missing: None, head }
         }))
     }
+
+    fn history<'a>(&'a self, topic: &'a Topic, range: Range) -> BrokerFuture<'a, Slice> {
+        ready(self.inner.with(topic, |entry, _| {
+            let within =
+                |entry: &&log::Entry<_>| range.before.is_none_or(|before| entry.offset < before);
+            let found: Vec<_> =
+                entry.log.after(range.after.unwrap_or(0)).take_while(within).collect();
+            let (mut count, mut bytes) = (0, 0);
+            let fits = |entry: &&&log::Entry<Arc<Event>>| {
+                count += 1;
+                bytes += entry.event.bytes();
+                count == 1 || (count <= range.limit && bytes <= range.bytes)
+            };
+            let records = if range.after.is_some() {
+                found.iter().take_while(fits).copied().map(record).collect()
+            } else {
+                let mut records: Vec<_> =
+                    found.iter().rev().take_while(fits).copied().map(record).collect();
+                records.reverse();
+                records
+            };
+            Slice { place: entry.place(entry.log.head()), records }
+        }))
+    }
+
+    fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice> {
+        ready(self.inner.with(topic, |entry, now| {
+            let age_ms = entry.age_ms;
+            entry.log.expire(age_ms, now);
+            let records = entry.log.after(0).map(record).collect();
+            Slice { place: entry.place(entry.log.head()), records }
+        }))
+    }
+}
+
+fn record(entry: &log::Entry<Arc<Event>>) -> Record {
+    Record { offset: entry.offset, prev: entry.prev, event: Arc::clone(&entry.event) }
 }
 
 impl fmt::Debug for MemoryBroker {

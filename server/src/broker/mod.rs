@@ -5,7 +5,10 @@
 //! - **Interest.** A node attaches a sink to a topic when its first local subscriber comes and detaches it with the last. A sink
 //!   gets every event after the position that `attach` gave, perhaps some of them before `attach` has returned.
 //! - **Acknowledgement.** `publish` resolves when the event is appended; an error means that it was not, or that it is not known.
-//! - **History.** `read` gives the events after a position, or says that they are gone; never a part of them.
+//! - **Idempotency.** A publish with [`Publish::once`] whose scope and name were appended to the topic within the last 10 minutes, as one of the
+//!   scope's last 1,000, is not appended again and resolves with the first one's place.
+//! - **History.** `read` gives the events after a position, or says what of them is gone; never a part of them in silence.
+//! - **State.** Of a keyed topic the last event of each key is kept beyond its history, until the key is removed.
 //! - **Epochs.** A broker that forgets a topic begins a new epoch when the topic comes again.
 
 mod memory;
@@ -15,8 +18,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 pub use memory::{MemoryBroker, MemoryLimits};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
+    frame::server::{self, GapCause},
     name::Topic,
-    topic::{Epoch, Retention, Start},
+    topic::{Epoch, Reading, Retention, Start},
 };
 
 /// What a broker's operations return.
@@ -32,6 +36,42 @@ pub enum BrokerError {
     /// There are as many topics as there may be.
     #[error("there are as many topics as there may be")]
     TooManyTopics,
+    /// The topic has as many keys, or as many bytes of state, as it may.
+    #[error("the topic has as many keys as it may")]
+    TooManyKeys,
+    /// The topic has begun a new epoch since the publish was made.
+    #[error("the topic has begun a new epoch: whether it was published is not known")]
+    OtherEpoch,
+}
+
+/// What is published. It never changes, and everybody shares it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// The data as JSON; `null` where the key is removed.
+    pub data: Box<RawValue>,
+    /// The key, in a keyed topic.
+    pub key: Option<Box<str>>,
+    /// The key is no more.
+    pub removed: bool,
+    /// The id of the client's publish that it came from.
+    pub mid: Option<Box<str>>,
+    /// The version of the application's state that has it.
+    pub version: Option<u64>,
+}
+
+impl Event {
+    /// An event with data and nothing else.
+    #[must_use]
+    pub fn new(data: Box<RawValue>) -> Self {
+        Self { data, key: None, removed: false, mid: None, version: None }
+    }
+
+    /// What it counts against bounds in bytes: its data and its key.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.data.get().len() + self.key.as_ref().map_or(0, |key| key.len())
+    }
 }
 
 /// An event as the broker holds it.
@@ -41,8 +81,54 @@ pub struct Record {
     pub offset: u64,
     /// The offset of the event before it.
     pub prev: u64,
-    /// Its data.
-    pub data: Arc<RawValue>,
+    /// What was published.
+    pub event: Arc<Event>,
+}
+
+impl Record {
+    /// The event as a frame shows it.
+    pub(crate) fn frame(&self) -> server::Event<'_> {
+        let Event { data, key, removed, mid, .. } = &*self.event;
+        server::Event {
+            data: data.get(),
+            offset: self.offset,
+            prev: self.prev,
+            key: key.as_deref(),
+            removed: *removed,
+            mid: mid.as_deref(),
+        }
+    }
+}
+
+/// A publish, and what is asked of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Publish {
+    /// The event.
+    pub event: Arc<Event>,
+    /// How the topic is kept.
+    pub keep: Keep,
+    /// Appends it unless it was appended before.
+    pub once: Option<Once>,
+    /// Appends it in this epoch only; in another it is refused with [`BrokerError::OtherEpoch`].
+    pub epoch: Option<Box<str>>,
+}
+
+impl Publish {
+    /// A publish without conditions.
+    #[must_use]
+    pub const fn new(event: Arc<Event>, keep: Keep) -> Self {
+        Self { event, keep, once: None, epoch: None }
+    }
+}
+
+/// What makes a publish idempotent: no two publishes of one scope share a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Once {
+    /// Who names it.
+    pub scope: Box<str>,
+    /// The name.
+    pub name: Box<str>,
 }
 
 /// A place in a topic.
@@ -54,15 +140,39 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// A part of a topic's history.
+/// A part of a topic's history, read by a cursor.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The events, oldest first. The first one's `prev` is the position asked for.
+    /// The events, oldest first.
     pub records: Vec<Record>,
-    /// Whether the topic's history no longer reaches the position asked for; `records` is empty then.
-    pub lost: bool,
+    /// Why events between the position asked for and the last of `records` are missing; `None` where none is, and the first one's
+    /// `prev` is that position. After [`GapCause::Lost`] there are no records.
+    pub missing: Option<GapCause>,
     /// The newest offset when the page was read.
     pub head: u64,
+}
+
+/// Events as they were at one moment.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The topic's head then.
+    pub place: Place,
+    /// The events, oldest first.
+    pub records: Vec<Record>,
+}
+
+/// Which events of a topic's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Range {
+    /// After this offset.
+    pub after: Option<u64>,
+    /// Before this offset.
+    pub before: Option<u64>,
+    /// At most so many: the first, where `after` is given, else the last.
+    pub limit: usize,
+    /// At most so many bytes of events; one event is given whatever its size.
+    pub bytes: usize,
 }
 
 /// How a topic is kept.
@@ -70,6 +180,8 @@ pub struct Page {
 pub struct Keep {
     /// What of its past is kept.
     pub retention: Retention,
+    /// Whether it keeps the last event of each key.
+    pub is_keyed: bool,
 }
 
 /// Who is told of a topic's events.
@@ -81,12 +193,7 @@ pub trait Sink: Send + Sync + 'static {
 /// Puts publishes in order, remembers them and tells the nodes. See the [module](self) for the contract.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// Appends an event to a topic and returns its place.
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Topic,
-        data: Arc<RawValue>,
-        keep: Keep,
-    ) -> BrokerFuture<'a, Place>;
+    fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place>;
 
     /// Begins to tell `sink` of a topic's events. Returns the topic's head: the sink gets every event after it.
     fn attach<'a>(&'a self, topic: &'a Topic, sink: Arc<dyn Sink>) -> BrokerFuture<'a, Place>;
@@ -101,11 +208,18 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         since: Option<(&'a str, u64)>,
     ) -> BrokerFuture<'a, (Start, Place)>;
 
-    /// Reads at most `most` events after a place.
+    /// Reads on after a place, at most `most` events.
     fn read<'a>(
         &'a self,
         topic: &'a Topic,
         after: &'a Place,
+        reading: Reading,
         most: usize,
     ) -> BrokerFuture<'a, Page>;
+
+    /// A range of what history holds.
+    fn history<'a>(&'a self, topic: &'a Topic, range: Range) -> BrokerFuture<'a, Slice>;
+
+    /// The topic's state: the last event of each key that is there, in order of their offsets; without keys, all that history holds.
+    fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice>;
 }

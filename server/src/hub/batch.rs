@@ -52,11 +52,11 @@ impl Batch {
     pub(crate) fn frames(&self, variant: Variant) -> &Frames {
         let Variant { is_full, is_compressed } = variant;
         self.variants[usize::from(is_full) + 2 * usize::from(is_compressed)].get_or_init(|| {
-            let texts = self.records.iter().map(|Record { offset, prev, data }| {
+            let texts = self.records.iter().map(|record| {
                 if is_full {
-                    server::write_event(&self.topic, data.get(), *offset, *prev)
+                    server::write_event(&self.topic, &record.frame())
                 } else {
-                    server::write_message(&self.topic, data.get())
+                    server::write_message(&self.topic, record.event.data.get())
                 }
             });
             Frames::encode(texts, is_compressed)
@@ -99,7 +99,10 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::broker::Event;
 
     const FULL: Variant = Variant { is_full: true, is_compressed: false };
     const PLAIN: Variant = Variant { is_full: false, is_compressed: false };
@@ -110,7 +113,7 @@ mod tests {
         let record = |offset: u64| Record {
             offset,
             prev: offset - 1,
-            data: serde_json::value::to_raw_value(&offset).unwrap().into(),
+            event: Arc::new(Event::new(serde_json::value::to_raw_value(&offset).unwrap())),
         };
         let batch = Batch::new(topic, vec![record(1), record(2)]);
         assert_eq!(batch.offsets(), [1, 2]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidewire_protocol::{
     frame::server::{self, Gap, GapCause},
     name::Topic,
+    topic::Reading,
 };
 
 use super::{
@@ -44,7 +45,7 @@ impl CatchUp {
     /// Reads one page and hands it to the socket. A subscription that has ended meanwhile counts as caught up.
     pub(crate) async fn step(&self, outbox: &Arc<Outbox>) -> Result<CaughtUp, BrokerError> {
         let Some(after) = self.place(outbox) else { return Ok(CaughtUp::Yes) };
-        let page = self.broker.read(&self.local.topic, &after, PAGE_EVENTS).await?;
+        let page = self.broker.read(&self.local.topic, &after, Reading::All, PAGE_EVENTS).await?;
         let mut state = self.local.lock();
         let head = state.position;
         let Some(subscriber) = find(&mut state, self.key, outbox) else { return Ok(CaughtUp::Yes) };
@@ -52,7 +53,7 @@ impl CatchUp {
             // Another subscription of the session took its place meanwhile: this page is not for it.
             return Ok(CaughtUp::No);
         }
-        if page.lost {
+        if page.missing == Some(GapCause::Lost) {
             let after = subscriber.delivery.position();
             subscriber.delivery.handle_lost(head);
             if subscriber.is_full {

@@ -128,7 +128,7 @@ impl Local {
         let mut state = self.lock();
         let mut bytes = 0;
         let fits = |record: &&Record| {
-            bytes += record.data.get().len();
+            bytes += record.event.bytes();
             bytes <= BATCH_BYTES
         };
         let count = state.pending.iter().take(BATCH_EVENTS).take_while(fits).count().max(1);

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
 use super::*;
 use crate::{
-    broker::{Keep, MemoryBroker},
+    broker::{self, Keep, MemoryBroker, Publish},
     io::Io,
     ws::{Decoder, Event},
 };
@@ -56,8 +56,13 @@ async fn subscribe(
 
 async fn publish(hub: &Hub, topic: &Topic) -> Position {
     let data = serde_json::value::to_raw_value(&1).unwrap();
-    let keep = Keep { retention: Retention { events: 100, age_ms: 60_000, bytes: ROOM } };
-    let place = hub.broker().publish(topic, data.into(), keep).await.unwrap();
+    let retention = Retention { events: 100, age_ms: 60_000, bytes: ROOM };
+    let keep = Keep { retention, is_keyed: false };
+    let place = hub
+        .broker()
+        .publish(topic, Publish::new(Arc::new(broker::Event::new(data)), keep))
+        .await
+        .unwrap();
     Position { epoch: place.epoch.as_str().into(), offset: place.offset }
 }
 

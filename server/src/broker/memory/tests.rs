@@ -1,8 +1,9 @@
 use tidewire_protocol::topic::Retention;
 
-use super::*;
+use super::{super::Keep, *};
 
-const KEEP: Keep = Keep { retention: Retention { events: 3, age_ms: 1000, bytes: 1000 } };
+const KEEP: Keep =
+    Keep { retention: Retention { events: 3, age_ms: 1000, bytes: 1000 }, is_keyed: false };
 
 #[derive(Default)]
 struct Seen(Mutex<Vec<(u64, u64)>>);
@@ -19,7 +20,7 @@ fn topic(name: &str) -> Topic {
 
 async fn publish(broker: &MemoryBroker, name: &str) -> Result<Place, BrokerError> {
     let data = serde_json::value::to_raw_value(&1).unwrap();
-    broker.publish(&topic(name), data.into(), KEEP).await
+    broker.publish(&topic(name), Publish::new(Arc::new(Event::new(data)), KEEP)).await
 }
 
 #[tokio::test]
@@ -48,21 +49,48 @@ async fn history_is_read_whole_or_said_to_be_lost() {
     let page = |after: Place, most| {
         let broker = broker.clone();
         async move {
-            let page = broker.read(&topic("a"), &after, most).await.unwrap();
+            let page = broker.read(&topic("a"), &after, Reading::All, most).await.unwrap();
             (
                 page.records.iter().map(|record| record.offset).collect::<Vec<_>>(),
-                page.lost,
+                page.missing,
                 page.head,
             )
         }
     };
     let at = |offset| Place { offset, ..first.clone() };
-    assert_eq!(page(at(2), 2).await, (vec![3, 4], false, 5));
-    assert_eq!(page(at(5), 2).await, (vec![], false, 5));
-    assert_eq!(page(at(1), 9).await, (vec![], true, 5));
-    assert_eq!(page(Place { epoch: "other".into(), offset: 4 }, 9).await, (vec![], true, 5));
+    assert_eq!(page(at(2), 2).await, (vec![3, 4], None, 5));
+    assert_eq!(page(at(5), 2).await, (vec![], None, 5));
+    assert_eq!(page(at(1), 9).await, (vec![], Some(GapCause::Lost), 5));
+    assert_eq!(
+        page(Place { epoch: "other".into(), offset: 4 }, 9).await,
+        (vec![], Some(GapCause::Lost), 5)
+    );
     let (start, place) = broker.start(&topic("a"), Some((first.epoch.as_str(), 3))).await.unwrap();
     assert_eq!((start, place.offset), (Start::Recovered(3), 5));
+}
+
+#[tokio::test]
+async fn a_range_of_history_is_bounded_at_its_far_end() {
+    let broker = MemoryBroker::default();
+    for _ in 0..4 {
+        publish(&broker, "a").await.unwrap();
+    }
+    // Of four events history holds the offsets 2 to 4, one byte each.
+    for (after, before, limit, bytes, expected) in [
+        (None, None, 9, 9, vec![2, 3, 4]),
+        (None, None, 2, 9, vec![3, 4]),
+        (None, Some(4), 1, 9, vec![3]),
+        (Some(1), None, 2, 9, vec![2, 3]),
+        (Some(2), Some(4), 9, 9, vec![3]),
+        (Some(0), None, 9, 2, vec![2, 3]),
+        (None, None, 9, 0, vec![4]),
+        (Some(4), None, 9, 9, vec![]),
+    ] {
+        let range = Range { after, before, limit, bytes };
+        let slice = broker.history(&topic("a"), range).await.unwrap();
+        let offsets: Vec<_> = slice.records.iter().map(|record| record.offset).collect();
+        assert_eq!((offsets, slice.place.offset), (expected, 4), "{range:?}");
+    }
 }
 
 #[tokio::test]
