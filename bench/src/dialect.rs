@@ -1,8 +1,9 @@
 //! What each kind of server speaks on top of WebSocket, so that the same load can be put on all of them.
 //!
 //! - `raw`: no envelope at all, for the programs in `peers/` that are written by hand. `+name` subscribes, `>name` says where
-//!   the connection's payloads are published from now on, `!` asks for a garbage collection; each is answered by itself. A payload
-//!   is published, or sent back where nothing was said by `>`.
+//!   the connection's payloads are published from now on, `!` asks for a garbage collection; each is answered by itself. `?` asks
+//!   a timer how late it was; who has none answers it by itself too. A payload is published, or sent back where nothing was said
+//!   by `>`.
 //! - `full` and `plain`: Tidewire's own, of docs/wire.md.
 //! - `socket.io`: Socket.IO 4 over Engine.IO 4, WebSocket only.
 
@@ -21,7 +22,7 @@ pub(crate) enum Dialect {
 }
 
 /// A message from a server, as the load sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
     /// The last request of this connection is done.
     Confirmed,
@@ -33,6 +34,8 @@ pub(crate) enum Incoming {
     },
     /// A publish of this connection is acknowledged.
     Acknowledged,
+    /// By how many nanoseconds each wake of the server's timer was late; `None` from a server that has no such timer.
+    Late(Option<Vec<u64>>),
     /// To be answered by this text.
     Answer(&'static str),
 }
@@ -144,11 +147,34 @@ impl Dialect {
         }
     }
 
+    /// Calls for a payload, which the server sends back as the reply; where there are no calls, as a message.
+    pub(crate) fn call(self, stamp: &Stamp) -> String {
+        let id = REQUEST + 1 + stamp.seq;
+        match self {
+            Self::Full => {
+                let before =
+                    format!(r#"{{"topic":"$call","id":{id},"data":{{"call":"echo","args":"#);
+                around(&before, stamp, "}}")
+            }
+            _ => self.echo(stamp),
+        }
+    }
+
+    /// Asks the server's timer how late it was: [`Incoming::Late`] answers it. `None` where no server has one.
+    pub(crate) fn late(self) -> Option<&'static str> {
+        match self {
+            Self::Raw => Some("?"),
+            Self::Full | Self::Plain => Some(r#"{"topic":"timer","data":null}"#),
+            Self::SocketIo => None,
+        }
+    }
+
     /// Reads a message of an open connection that is subscribed to `topic`; `None` if it is not what such a server sends.
     pub(crate) fn read(self, topic: &str, text: &[u8]) -> Option<Incoming> {
         match self {
             Self::Raw => match text.first()? {
                 b'+' | b'>' | b'!' => Some(Incoming::Confirmed),
+                b'?' => Some(Incoming::Late(serde_json::from_slice(&text[1..]).ok())),
                 _ => alone(text, b""),
             },
             Self::Full | Self::Plain => read_tidewire(topic, text),
@@ -183,11 +209,16 @@ fn read_tidewire(topic: &str, text: &[u8]) -> Option<Incoming> {
         return (rest == b"}").then_some(Incoming::Payload { stamp, chain: Some((offset, prev)) });
     }
     if let Some(reply) = named.strip_prefix(br#"$reply","re":"#) {
-        let (id, _) = number(reply)?;
-        return Some(if id == REQUEST { Incoming::Confirmed } else { Incoming::Acknowledged });
+        let (id, rest) = number(reply)?;
+        let returned = rest.strip_prefix(br#","data":"#).and_then(|data| alone(data, b"}"));
+        let other = if id == REQUEST { Incoming::Confirmed } else { Incoming::Acknowledged };
+        return Some(returned.unwrap_or(other));
     }
     if let Some(echo) = named.strip_prefix(br#"echo","data":"#) {
         return alone(echo, b"}");
+    }
+    if let Some(late) = named.strip_prefix(br#"timer","data":"#) {
+        return Some(Incoming::Late(serde_json::from_slice(late.strip_suffix(b"}")?).ok()));
     }
     match named {
         [b's', b'y', b'n', b'c', b'"', ..] => Some(Incoming::Confirmed),
@@ -238,6 +269,8 @@ mod tests {
         check(Dialect::Raw, "PAYLOAD", payload(None));
         check(Dialect::Raw, "PAYLOAD ", None);
         check(Dialect::Raw, "+feed:a", Some(Incoming::Confirmed));
+        check(Dialect::Raw, "?[70,8]", Some(Incoming::Late(Some(vec![70, 8]))));
+        check(Dialect::Raw, "?", Some(Incoming::Late(None)));
         check(Dialect::Raw, "", None);
         assert_eq!(Dialect::Raw.publish(TOPIC, &STAMP), Dialect::Raw.echo(&STAMP));
     }
@@ -260,6 +293,8 @@ mod tests {
             r#"{"topic":"$reply","re":9,"data":{"offset":1}}"#,
             Some(Incoming::Acknowledged),
         );
+        check(full, r#"{"topic":"$reply","re":9,"data":PAYLOAD}"#, payload(None));
+        check(full, r#"{"topic":"timer","data":[5]}"#, Some(Incoming::Late(Some(vec![5]))));
         check(full, r#"{"topic":"$error","re":9,"data":{"code":201}}"#, None);
         check(full, r#"{"topic":"$ping"}"#, Some(Incoming::Answer(r#"{"topic":"$pong"}"#)));
         check(Dialect::Plain, r#"{"topic":"sync","data":null}"#, Some(Incoming::Confirmed));

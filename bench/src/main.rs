@@ -30,7 +30,7 @@ use workload::{Load, Workload};
 
 const USAGE: &str = "\
 usage: tidewire-bench --address IP:PORT --pid PID --dialect raw|full|plain|socket.io
-                      --workload fanout|rooms|idle|request --connections N [--seconds S]
+                      --workload fanout|rooms|idle|request|slow|timer --connections N [--seconds S]
 The address is a loopback one; PID is the server's process, whose CPU time and memory are read.";
 
 fn main() -> ExitCode {

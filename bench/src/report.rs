@@ -7,6 +7,19 @@ use serde::Serialize;
 pub(crate) struct Report {
     pub(crate) measures: Vec<Measure>,
     pub(crate) memory: Vec<Memory>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stalled: Option<Stalled>,
+}
+
+/// What became of the subscriber that stopped reading and then read on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stalled {
+    /// How many events were published since it stopped.
+    pub(crate) published: u64,
+    /// How many of them it found when it read on.
+    pub(crate) got: u64,
+    /// How the server had closed it, if it had.
+    pub(crate) closed: Option<String>,
 }
 
 /// Work of one kind, and what it cost.

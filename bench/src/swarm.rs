@@ -6,10 +6,12 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Token, event::Event, net::TcpStream};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::{
     dialect::{Dialect, Incoming, Opening},
@@ -25,7 +27,11 @@ const EVENTS: usize = 1024;
 const IN_FLIGHT: usize = 64;
 
 /// After so long without any progress a load has failed.
-const STALLED: Duration = Duration::from_secs(10);
+pub(crate) const STALLED: Duration = Duration::from_secs(10);
+
+/// What the kernel is to keep for a connection that will not be read, and for one that reads on.
+const NARROW_BYTES: usize = 8 * 1024;
+const WIDE_BYTES: usize = 256 * 1024;
 
 /// The accept value of the key that [`request`] sends, from RFC 6455 section 1.3.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -115,8 +121,23 @@ impl Swarm {
         Ok(())
     }
 
+    /// Opens a connection whose socket takes little that is not read.
+    pub(crate) fn connect_narrow(&mut self) -> Result<()> {
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None);
+        let socket = socket.trying("socket")?;
+        socket.set_recv_buffer_size(NARROW_BYTES).trying("SO_RCVBUF")?;
+        socket.connect(&self.address.into()).trying("connect")?;
+        socket.set_nonblocking(true).trying("O_NONBLOCK")?;
+        self.add(TcpStream::from_std(socket.into()))?;
+        self.connect(0)
+    }
+
     fn begin(&mut self) -> Result<()> {
-        let mut stream = TcpStream::connect(self.address).trying("connect")?;
+        let stream = TcpStream::connect(self.address).trying("connect")?;
+        self.add(stream)
+    }
+
+    fn add(&mut self, mut stream: TcpStream) -> Result<()> {
         let token = Token(self.len());
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, token, interest).trying("epoll_ctl")?;
@@ -162,6 +183,39 @@ impl Swarm {
             watch.seen(confirmed)?;
         }
         Ok(())
+    }
+
+    /// Reads nothing more of a connection.
+    pub(crate) fn stall(&mut self, connection: usize) -> Result<()> {
+        let stream = &mut self.connections[connection].stream;
+        self.poll.registry().deregister(stream).trying("epoll_ctl")
+    }
+
+    /// Reads a connection that was stalled, until nothing comes for `quiet` or it is closed. Returns how it was closed, if it was.
+    pub(crate) fn read_on(
+        &mut self,
+        connection: usize,
+        quiet: Duration,
+        mut handle: impl FnMut(Incoming),
+    ) -> Result<Option<String>> {
+        let Self { dialect, scratch, connections, .. } = self;
+        let socket = SockRef::from(&connections[connection].stream);
+        // Without room for what waits the server's kernel would send it in small parts, each after a timer.
+        socket.set_recv_buffer_size(WIDE_BYTES).trying("SO_RCVBUF")?;
+        let mut last = Instant::now();
+        while last.elapsed() < quiet {
+            let mut handle = |incoming, _: &mut Reply| {
+                last = Instant::now();
+                handle(incoming);
+                Ok(())
+            };
+            match connections[connection].read(*dialect, connection, scratch, &mut handle) {
+                Err(Failure::Closed { how, .. }) => return Ok(Some(how)),
+                other => other?,
+            }
+            thread::sleep(quiet / 100);
+        }
+        Ok(None)
     }
 
     /// Waits for at most `wait` until something has come, and handles it.

@@ -5,8 +5,11 @@
 
 mod fanout;
 mod idle;
+mod publisher;
 mod request;
 mod rooms;
+mod slow;
+mod timer;
 
 use std::{
     thread,
@@ -38,6 +41,10 @@ pub(crate) enum Workload {
     Idle,
     /// Every connection asks and waits for its answer.
     Request,
+    /// One connection publishes to many, of whom one stops reading.
+    Slow,
+    /// A timer of the server, while one connection publishes to many.
+    Timer,
 }
 
 impl Workload {
@@ -47,6 +54,8 @@ impl Workload {
             "rooms" => Some(Self::Rooms),
             "idle" => Some(Self::Idle),
             "request" => Some(Self::Request),
+            "slow" => Some(Self::Slow),
+            "timer" => Some(Self::Timer),
             _ => None,
         }
     }
@@ -79,6 +88,8 @@ impl Load {
             Workload::Rooms => rooms::run(self, connections),
             Workload::Idle => idle::run(self, connections),
             Workload::Request => request::run(self, connections),
+            Workload::Slow => slow::run(self, connections),
+            Workload::Timer => timer::run(self, connections),
         }
     }
 

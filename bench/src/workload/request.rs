@@ -1,5 +1,5 @@
-//! Every connection asks and waits for its answer before it asks again: by a publish to a topic of its own, and by a message
-//! that comes back. Where a server has no such topics both are the latter.
+//! Every connection asks and waits for its answer before it asks again: by a publish to a topic of its own, by a message that
+//! comes back, and by a call. A server that has but one of these is measured by that alone.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,20 @@ use crate::{
 
 const WAIT: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
     Publish,
     Message,
+    Call,
 }
+
+/// What is asked of Tidewire, and how the measures are called.
+const ALL: &[(How, &str)] =
+    &[(How::Publish, "request"), (How::Message, "message"), (How::Call, "call")];
+/// There are no calls in plain mode.
+const PLAIN: &[(How, &str)] = &[(How::Publish, "request"), (How::Message, "message")];
+/// What the peers do with whatever they get.
+const ECHO: &[(How, &str)] = &[(How::Message, "echo")];
 
 struct Requests<'a> {
     load: &'a mut Load,
@@ -37,8 +46,12 @@ struct Caller {
 
 pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     load.swarm.connect(connections)?;
-    let has_topics = matches!(load.swarm.dialect, Dialect::Full | Dialect::Plain);
-    if has_topics {
+    let asked = match load.swarm.dialect {
+        Dialect::Full => ALL,
+        Dialect::Plain => PLAIN,
+        Dialect::Raw | Dialect::SocketIo => ECHO,
+    };
+    if asked != ECHO {
         for connection in 0..connections {
             load.swarm.assign(connection, topic_of(connection));
         }
@@ -47,8 +60,8 @@ pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     let ledger = Ledger::new(connections, 1);
     let callers = vec![Caller::default(); connections];
     let mut requests = Requests { load, ledger, how: How::Publish, callers };
-    for (how, name) in [(How::Publish, "request"), (How::Message, "message")] {
-        requests.how = if has_topics { how } else { How::Message };
+    for &(how, name) in asked {
+        requests.how = how;
         let duration = requests.load.duration;
         requests.ask_for(duration / WARM_UP)?;
         let mark = requests.load.mark(Some(&requests.ledger))?;
@@ -123,6 +136,10 @@ impl Caller {
             How::Message => {
                 self.awaits = 1;
                 dialect.echo(&stamp)
+            }
+            How::Call => {
+                self.awaits = 1;
+                dialect.call(&stamp)
             }
         }
     }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "the address is printed")]
 
+#[path = "../../timer.rs"]
+mod timer;
+
 use std::{
     collections::HashMap,
     error::Error,
@@ -18,6 +21,7 @@ use axum::{
     routing::any,
     serve::ListenerExt,
 };
+use timer::Timer;
 use tokio::{
     net::TcpListener,
     sync::broadcast::{Receiver, Sender, error::RecvError},
@@ -28,9 +32,15 @@ const CAPACITY: usize = 256;
 
 type Topics = Arc<Mutex<HashMap<String, Sender<Utf8Bytes>>>>;
 
+#[derive(Clone, Default)]
+struct App {
+    topics: Topics,
+    timer: Timer,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let app = Router::new().route("/", any(upgrade)).with_state(Topics::default());
+    let app = Router::new().route("/", any(upgrade)).with_state(App::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening {}", listener.local_addr()?);
     let listener = listener.tap_io(|stream| {
@@ -40,14 +50,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn upgrade(upgrade: WebSocketUpgrade, State(topics): State<Topics>) -> Response {
+async fn upgrade(upgrade: WebSocketUpgrade, State(app): State<App>) -> Response {
     upgrade.on_upgrade(|socket| async {
         // A connection that fails concerns its client alone.
-        let _ = serve(socket, topics).await;
+        let _ = serve(socket, app).await;
     })
 }
 
-async fn serve(mut socket: WebSocket, topics: Topics) -> Result<(), axum::Error> {
+async fn serve(mut socket: WebSocket, App { topics, timer }: App) -> Result<(), axum::Error> {
     let mut events: Option<Receiver<Utf8Bytes>> = None;
     let mut target: Option<Sender<Utf8Bytes>> = None;
     loop {
@@ -64,6 +74,11 @@ async fn serve(mut socket: WebSocket, topics: Topics) -> Result<(), axum::Error>
                         }
                         (Some(b'+'), _) => events = Some(topic(&topics, &text[1..]).subscribe()),
                         (Some(b'>'), _) => target = Some(topic(&topics, &text[1..])),
+                        (Some(b'?'), _) => {
+                            let late = format!("?{:?}", timer.late());
+                            socket.send(Message::Text(late.into())).await?;
+                            continue;
+                        }
                         _ => {}
                     }
                     socket.send(Message::Text(text)).await?;

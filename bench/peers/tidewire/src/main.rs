@@ -3,11 +3,15 @@
 
 #![expect(clippy::print_stdout, reason = "the address is printed")]
 
-use std::error::Error;
+#[path = "../../timer.rs"]
+mod timer;
+
+use std::{env, error::Error};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
 use tidewire::Live;
+use timer::Timer;
 use tokio::net::TcpListener;
 use ts_rs::TS;
 
@@ -24,23 +28,40 @@ tidewire_protocol::schema! {
     /// The schema of the benchmark.
     schema Bench {
         topic Feed { name: String } = "feed:{name}" { event: Item, publish: Item }
+        call Echo = "echo" (Item) -> Item;
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    check_overflow()?;
+    let timer = Timer::default();
     let live = Live::<()>::builder()
+        .state(timer)
         .message_rate(0, 0)
         .byte_rate(0, 0)
         .topic::<Feed>(|topic| {
             topic.public().on_publish(async |_cx, _session, _feed, item: Item| Ok(item))
         })
-        .on_message(async |_cx, session, message| {
-            let _ = session.send(&message.topic, &message.data);
+        .call(Echo, async |_cx, _session, item: Item| Ok(item))
+        .on_message(async |cx, session, message| {
+            let _ = match message.topic.as_str() {
+                "timer" => session.send("timer", &cx.state.late()),
+                topic => session.send(topic, &message.data),
+            };
         })
         .build();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening {}", listener.local_addr()?);
     tidewire::serve(listener, Router::new().route("/ws", live.handler())).await;
     Ok(())
+}
+
+/// Reads `--overflow POLICY`: what befalls a subscriber that does not keep up. `close` is the only policy there is.
+fn check_overflow() -> Result<(), String> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["--overflow", "close"] => Ok(()),
+        _ => Err("usage: tidewire-bench-tidewire [--overflow close]".to_owned()),
+    }
 }
