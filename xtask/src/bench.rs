@@ -30,6 +30,9 @@ use workloads::{WORKLOADS, Workload};
 /// The rounds after which a median of ratios counts.
 const ROUNDS: usize = 9;
 
+/// A peer that no target is about is measured in every third round: what is said of it needs no more.
+const OTHERS_EVERY: usize = 3;
+
 /// How long each measure takes.
 const SECONDS: f64 = 1.0;
 const QUICK_SECONDS: f64 = 0.2;
@@ -42,6 +45,8 @@ struct Plan {
     rounds: usize,
     seconds: f64,
     quick: bool,
+    /// Whether the peers were named: then all are in every round.
+    chosen: bool,
     /// Whether it is the whole benchmark, whose results are kept in the checkout.
     whole: bool,
 }
@@ -59,6 +64,9 @@ pub(crate) fn run(project: &Project, arguments: Parser) -> Result {
             for place in 0..ready.len() {
                 // Each round begins with another peer, so that nobody is always the first.
                 let peer = &ready[(round + place) % ready.len()];
+                if !plan.has(round, peer.is_judged) {
+                    continue;
+                }
                 results.runs.push(measure(&plan, &load, peer, workload, round, &logs)?);
             }
         }
@@ -112,9 +120,9 @@ fn measure(
 /// A run in a line.
 fn brief(workload: &str, report: &Value) -> String {
     let lines = figures::FIGURES.iter().filter_map(|figure| {
-        let is_shown = figure.workload == workload && !matches!(figure.kind, Kind::Latency(_));
+        let is_shown = figure.workload == workload && figure.kind != Kind::Latency(50);
         let value = figure.of(report).filter(|_| is_shown)?;
-        Some(format!("{} {}", figure.measure, figure.show(value)))
+        Some(format!("{} {}", figure.short(), figure.show(value)))
     });
     lines.collect::<Vec<_>>().join(", ")
 }
@@ -147,9 +155,10 @@ impl Plan {
                 other => return Err(usage(other.unexpected())),
             }
         }
-        let whole = !quick && peers.is_empty() && loads.is_empty();
-        if peers.is_empty() {
-            peers = PEERS.iter().filter(|peer| peer.quick || !quick).collect();
+        let chosen = !peers.is_empty();
+        let whole = !quick && !chosen && loads.is_empty();
+        if !chosen {
+            peers = PEERS.iter().filter(|peer| peer.is_judged || !quick).collect();
         }
         if loads.is_empty() {
             loads = WORKLOADS.iter().filter(|load| load.quick.is_some() || !quick).collect();
@@ -160,8 +169,14 @@ impl Plan {
             rounds: rounds.unwrap_or(if quick { 1 } else { ROUNDS }).max(1),
             seconds: seconds.unwrap_or(if quick { QUICK_SECONDS } else { SECONDS }),
             quick,
+            chosen,
             whole,
         }))
+    }
+
+    /// Whether a round has a peer.
+    fn has(&self, round: usize, is_judged: bool) -> bool {
+        is_judged || self.chosen || round.is_multiple_of(OTHERS_EVERY)
     }
 }
 
@@ -219,6 +234,17 @@ mod tests {
         for partial in [&["--quick"][..], &["--peers", "bun"], &["--workloads", "rooms"]] {
             assert!(!plan(partial).unwrap().whole, "{partial:?}");
         }
+    }
+
+    #[test]
+    fn peers_without_a_target_are_in_every_third_round_unless_they_are_named() {
+        let rounds = |plan: &Plan, is_judged| {
+            (0..plan.rounds).filter(|round| plan.has(*round, is_judged)).count()
+        };
+        let whole = plan(&[]).unwrap();
+        assert_eq!((rounds(&whole, true), rounds(&whole, false)), (9, 3));
+        let named = plan(&["--peers", "axum", "--rounds", "4"]).unwrap();
+        assert_eq!(rounds(&named, false), 4);
     }
 
     #[test]

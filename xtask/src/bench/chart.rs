@@ -74,7 +74,7 @@ fn panel(figure: &Figure, bars: &[(&str, Spread)]) -> String {
         figure.title,
         figure.unit()
     );
-    for (number, (peer, Spread { median, min, max })) in bars.iter().enumerate() {
+    for (number, (peer, Spread { median, min, max, .. })) in bars.iter().enumerate() {
         let y = PANEL_HEAD + number * BAR_HEIGHT;
         let class = match *peer {
             name if name.starts_with("tidewire") => " class=\"ours\"",

@@ -62,6 +62,7 @@ const REQUEST: &[Target] = &[
     target("tidewire-plain", "limit", 1.4),
     target("tidewire-plain", "bun", 1.0),
 ];
+const CALL: &[Target] = &[target("tidewire", "limit", 1.4), target("tidewire", "bun", 1.0)];
 const HANDSHAKE: &[Target] =
     &[target("tidewire-plain", "bun", 1.8), target("tidewire", "bun", 1.8)];
 const CONNECTED: &[Target] = &[target("tidewire-plain", "bun", 1.0)];
@@ -85,12 +86,13 @@ const fn memory(measure: &'static str, title: &'static str, targets: &'static [T
 
 const fn latency(
     workload: &'static str,
+    measure: &'static str,
     percentile: u8,
     title: &'static str,
     targets: &'static [Target],
 ) -> Figure {
     let kind = Kind::Latency(percentile);
-    Figure { workload, measure: "rate", title, kind, limit: "limit", targets }
+    Figure { workload, measure, title, kind, limit: "limit", targets }
 }
 
 pub(super) const FIGURES: &[Figure] = &[
@@ -109,11 +111,22 @@ pub(super) const FIGURES: &[Figure] = &[
     cpu("rooms", "rooms", "1,000 rooms of 10, 64 publishes in flight", "limit", ROOMS),
     cpu("request", "request", "100 connections: publish, event, acknowledgement", "limit", REQUEST),
     cpu("request", "message", "100 connections: a message comes back", "limit", REQUEST),
+    cpu("request", "call", "100 connections: a call and its reply", "limit", CALL),
     cpu("idle", "handshake", "a connection is made", "limit", HANDSHAKE),
-    latency("fanout-1000", 50, "1 → 1,000, 20 publishes a second, p50", &[]),
-    latency("fanout-1000", 99, "1 → 1,000, 20 publishes a second, p99", P99),
-    latency("fanout-10000", 50, "1 → 10,000, 2 publishes a second, p50", &[]),
-    latency("fanout-10000", 99, "1 → 10,000, 2 publishes a second, p99", P99),
+    latency("fanout-1000", "rate", 50, "1 → 1,000, 20 publishes a second, p50", &[]),
+    latency("fanout-1000", "rate", 99, "1 → 1,000, 20 publishes a second, p99", P99),
+    latency("fanout-10000", "rate", 50, "1 → 10,000, 2 publishes a second, p50", &[]),
+    latency("fanout-10000", "rate", 99, "1 → 10,000, 2 publishes a second, p99", P99),
+    latency("slow", "reading", 50, "1 → 1,000, all read, p50", &[]),
+    latency("slow", "stalled", 50, "1 → 1,000, one has stopped reading, p50 of the others", &[]),
+    latency("slow", "reading", 99, "1 → 1,000, all read, p99", &[]),
+    latency("slow", "stalled", 99, "1 → 1,000, one has stopped reading, p99 of the others", &[]),
+    latency("timer", "idle", 50, "a timer of 1 ms wakes late, nothing happens, p50", &[]),
+    latency("timer", "idle", 99, "a timer of 1 ms wakes late, nothing happens, p99", &[]),
+    latency("timer", "burst-1", 50, "a timer wakes late, publishes to 10,000, p50", &[]),
+    latency("timer", "burst-1", 99, "a timer wakes late, publishes to 10,000, p99", &[]),
+    latency("timer", "burst-16", 50, "a timer wakes late, 16 publishes to 10,000, p50", &[]),
+    latency("timer", "burst-16", 99, "a timer wakes late, 16 publishes to 10,000, p99", &[]),
     memory("connected", "10,000 connections, nothing subscribed", CONNECTED),
     memory("subscribed", "10,000 connections with one subscription", SUBSCRIBED),
     memory("active", "10,000 connections after a message and an event", &[]),
@@ -139,7 +152,18 @@ impl Figure {
 
     /// What was measured beside it.
     pub(super) fn measure<'a>(&self, report: &'a Value) -> Option<&'a Value> {
-        report["measures"].as_array()?.iter().find(|one| one["name"] == self.measure)
+        let named =
+            |name: &str| report["measures"].as_array()?.iter().find(|one| one["name"] == name);
+        // A peer has one measure for whatever is asked of it: it sends back what it got.
+        named(self.measure).or_else(|| named("echo").filter(|_| self.workload == "request"))
+    }
+
+    /// Its name in a line about its workload.
+    pub(super) fn short(&self) -> String {
+        match self.kind {
+            Kind::Latency(percentile) => format!("{} p{percentile}", self.measure),
+            Kind::Cpu | Kind::Memory => self.measure.to_owned(),
+        }
     }
 
     pub(super) fn unit(&self) -> &'static str {
@@ -167,6 +191,8 @@ pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) min: f64,
     pub(super) max: f64,
+    /// Of how many values.
+    pub(super) count: usize,
 }
 
 impl Spread {
@@ -181,7 +207,13 @@ impl Spread {
         } else {
             values[middle]
         };
-        Some(Self { median, min, max })
+        Some(Self { median, min, max, count: values.len() })
+    }
+
+    /// As a ratio.
+    pub(super) fn show(&self) -> String {
+        let Self { median, min, max, .. } = self;
+        format!("{median:.2} ({min:.2} – {max:.2})")
     }
 }
 
@@ -195,7 +227,8 @@ mod tests {
     #[test]
     fn a_spread_has_the_middle_of_its_values() {
         let check = |values: &[f64], median, min, max| {
-            assert_eq!(Spread::of(values.iter().copied()), Some(Spread { median, min, max }));
+            let spread = Spread { median, min, max, count: values.len() };
+            assert_eq!(Spread::of(values.iter().copied()), Some(spread));
         };
         check(&[3.0, 1.0, 2.0], 2.0, 1.0, 3.0);
         check(&[4.0, 1.0, 2.0, 3.0], 2.5, 1.0, 4.0);
@@ -215,6 +248,17 @@ mod tests {
         assert_eq!(value("burst-1").as_deref(), Some("3.00"));
         assert_eq!(value("subscribed").as_deref(), Some("2290"));
         assert_eq!(value("rate"), None);
+    }
+
+    #[test]
+    fn a_peers_echo_stands_for_every_request() {
+        let measures =
+            |name: &str| json!({ "measures": [{ "name": name, "count": 1, "server_ns": 5 }] });
+        let all = FIGURES.iter().filter(|figure| figure.workload == "request");
+        let values =
+            |report: &Value| all.clone().map(|figure| figure.of(report)).collect::<Vec<_>>();
+        assert_eq!(values(&measures("echo")), [Some(5.0); 3]);
+        assert_eq!(values(&measures("message")), [None, Some(5.0), None], "no calls in plain mode");
     }
 
     #[test]

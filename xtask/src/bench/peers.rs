@@ -20,8 +20,8 @@ pub(super) struct Peer {
     /// What it speaks, as the load generator calls it.
     dialect: &'static str,
     program: Program,
-    /// Whether quick runs have it too.
-    pub(super) quick: bool,
+    /// Whether the targets are about it: then it is in every round, and in quick runs.
+    pub(super) is_judged: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,63 +39,63 @@ pub(super) const PEERS: &[Peer] = &[
         about: "Tidewire in full mode: types, offsets, acknowledgements, metrics",
         dialect: "full",
         program: Program::Cargo("tidewire-bench-tidewire", &[], "tidewire"),
-        quick: true,
+        is_judged: true,
     },
     Peer {
         name: "tidewire-plain",
         about: "the same server with plain clients",
         dialect: "plain",
         program: Program::Cargo("tidewire-bench-tidewire", &[], "tidewire"),
-        quick: true,
+        is_judged: true,
     },
     Peer {
         name: "bun",
         about: "Bun's own WebSocket server and pub/sub",
         dialect: "raw",
         program: Program::Bun,
-        quick: true,
+        is_judged: true,
     },
     Peer {
         name: "limit",
         about: "a bare epoll loop: one frame, one send for each subscriber",
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-limit", &[], "tidewire-bench-limit"),
-        quick: true,
+        is_judged: true,
     },
     Peer {
         name: "limit-coalesced",
         about: "the same, with one send for all frames of one turn of the loop",
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-limit", &["--coalesce"], "tidewire-bench-limit"),
-        quick: true,
+        is_judged: true,
     },
     Peer {
         name: "axum",
         about: "written by hand on axum, with tokio's broadcast channels",
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-axum", &[], "axum"),
-        quick: false,
+        is_judged: false,
     },
     Peer {
         name: "socketioxide",
         about: "socketioxide, the Socket.IO server in Rust",
         dialect: "socket.io",
         program: Program::Cargo("tidewire-bench-socketioxide", &[], "socketioxide"),
-        quick: false,
+        is_judged: false,
     },
     Peer {
         name: "ws",
         about: "Node with ws",
         dialect: "raw",
         program: Program::Node("ws"),
-        quick: false,
+        is_judged: false,
     },
     Peer {
         name: "socket.io",
         about: "Node with Socket.IO",
         dialect: "socket.io",
         program: Program::Node("socket.io"),
-        quick: false,
+        is_judged: false,
     },
 ];
 
@@ -104,6 +104,7 @@ pub(super) const PEERS: &[Peer] = &[
 pub(super) struct Ready {
     pub(super) name: &'static str,
     pub(super) dialect: &'static str,
+    pub(super) is_judged: bool,
     pub(super) version: String,
     program: PathBuf,
     arguments: Vec<String>,
@@ -178,7 +179,8 @@ impl Peer {
                 (bun, vec![text(folder.join("bun/server.ts"))], own)
             }
         };
-        Ok(Ready { name: self.name, dialect: self.dialect, version, program, arguments })
+        let Self { name, dialect, is_judged, .. } = *self;
+        Ok(Ready { name, dialect, is_judged, version, program, arguments })
     }
 }
 
@@ -272,6 +274,7 @@ mod tests {
         let ready = Ready {
             name: "true",
             dialect: "raw",
+            is_judged: false,
             version: String::new(),
             program: "true".into(),
             arguments: Vec::new(),

@@ -81,6 +81,15 @@ impl Results {
         measures.filter_map(|measure| measure["disordered"].as_u64()).sum()
     }
 
+    /// What became of the subscriber that stalled, in a peer's first run.
+    pub(super) fn stalled(&self, figure: &Figure, peer: &str) -> Option<String> {
+        let (_, report) = self.reports(figure, peer).next()?;
+        let stalled = report.get("stalled").filter(|_| figure.measure == "stalled")?;
+        let (got, published) = (stalled["got"].as_u64()?, stalled["published"].as_u64()?);
+        let closed = stalled["closed"].as_str().map(|how| format!(", then closed: {how}"));
+        Some(format!("it got {got} of {published}{}", closed.unwrap_or_default()))
+    }
+
     /// Why a peer's runs of a workload failed, if any did.
     pub(super) fn failure(&self, workload: &str, peer: &str) -> Option<&str> {
         let mut runs = self.runs.iter().filter(|run| run.peer == peer && run.workload == workload);
@@ -197,7 +206,7 @@ pub(super) mod tests {
     fn a_ratio_is_taken_within_each_round() {
         let results = sample();
         let ratio = results.ratio(rooms(), "tidewire", "bun");
-        assert_eq!(ratio, Some(Spread { median: 3.0, min: 2.0, max: 4.0 }));
+        assert_eq!(ratio, Some(Spread { median: 3.0, min: 2.0, max: 4.0, count: 2 }));
         assert_eq!(results.ratio(rooms(), "tidewire", "ws"), None);
     }
 

@@ -20,7 +20,9 @@ const PAIRS: usize = 9;
 pub(super) fn write(results: &Results) -> String {
     let quick = if results.quick { " Quick: fewer connections than the titles say." } else { "" };
     let (rounds, seconds) = (results.rounds, results.seconds);
-    let mut text = format!("Rounds: {rounds}; each measure: {seconds} s.{quick}\n\n");
+    let mut text = format!(
+        "Rounds: {rounds}, of which a peer that no target is about has every third; each measure: {seconds} s.{quick}\n\n"
+    );
     for (name, version) in &results.peers {
         text += &format!("- {name} {version}\n");
     }
@@ -40,7 +42,7 @@ fn table(results: &Results, figure: &Figure) -> String {
         return String::new();
     }
     let to_limit = format!("÷ {}", figure.limit);
-    let head = ["", "median", "min – max", "÷ bun", &to_limit, "load", "remarks"];
+    let head = ["", "median", "min – max", "÷ bun", &to_limit, "rounds", "load", "remarks"];
     let unit = figure.unit();
     format!("\n## {}\n{unit}, {}\n\n{}", figure.title, figure.workload, markdown(&head, &rows))
 }
@@ -48,22 +50,22 @@ fn table(results: &Results, figure: &Figure) -> String {
 fn row(results: &Results, figure: &Figure, peer: &str) -> Option<Vec<String>> {
     let failure = results.failure(figure.workload, peer);
     let Some(spread) = Spread::of(results.values(figure, peer).into_values()) else {
-        let mut row = vec![String::new(); 6];
+        let mut row = vec![String::new(); 7];
         row[0] = peer.to_owned();
         row.push(format!("failed: {}", failure?));
         return Some(row);
     };
     let ratio = |to: &str| {
-        let Some(Spread { median, min, max }) = results.ratio(figure, peer, to) else {
-            return String::new();
-        };
-        if to == peer { "1".to_owned() } else { format!("{median:.2} ({min:.2} – {max:.2})") }
+        let ratio = results.ratio(figure, peer, to);
+        let other = ratio.map_or_else(String::new, |ratio| ratio.show());
+        if to == peer { "1".to_owned() } else { other }
     };
     let mut remarks = Vec::new();
     match results.disordered(figure, peer) {
         0 => {}
         count => remarks.push(format!("{count} out of order")),
     }
+    remarks.extend(results.stalled(figure, peer));
     remarks.extend(failure.map(|failure| format!("failed at times: {failure}")));
     Some(vec![
         peer.to_owned(),
@@ -71,6 +73,7 @@ fn row(results: &Results, figure: &Figure, peer: &str) -> Option<Vec<String>> {
         format!("{} – {}", figure.show(spread.min), figure.show(spread.max)),
         ratio("bun"),
         ratio(figure.limit),
+        spread.count.to_string(),
         load(results, figure, peer).unwrap_or_default(),
         remarks.join("; "),
     ])
@@ -92,26 +95,27 @@ fn load(results: &Results, figure: &Figure, peer: &str) -> Option<String> {
 
 /// What ours shall be, and is.
 fn targets(results: &Results) -> String {
-    let mut rows = Vec::new();
+    let (mut rows, mut fewest) = (Vec::new(), usize::MAX);
     for figure in FIGURES {
         for target in figure.targets {
             let Some(ratio) = results.ratio(figure, target.of, target.to) else { continue };
-            let Spread { median, min, max } = ratio;
+            fewest = fewest.min(ratio.count);
             rows.push(vec![
                 format!("{}, {}", figure.title, figure.unit()),
                 target.of.to_owned(),
                 target.to.to_owned(),
                 format!("{:.2}", target.at_most),
-                format!("{median:.2} ({min:.2} – {max:.2})"),
-                verdict(median, target.at_most).to_owned(),
+                ratio.show(),
+                ratio.count.to_string(),
+                verdict(ratio.median, target.at_most).to_owned(),
             ]);
         }
     }
     if rows.is_empty() {
         return String::new();
     }
-    let head = ["", "of", "to", "at most", "median", ""];
-    let few = if results.rounds < PAIRS {
+    let head = ["", "of", "to", "at most", "median", "pairs", ""];
+    let few = if fewest < PAIRS {
         format!("\nA median of fewer than {PAIRS} pairs is a hint.\n")
     } else {
         String::new()
@@ -163,15 +167,15 @@ mod tests {
 ## 1,000 rooms of 10, 64 publishes in flight
 CPU µs each, rooms
 
-|          | median | min – max   | ÷ bun              | ÷ limit | load  | remarks |
-| -------- | ------ | ----------- | ------------------ | ------- | ----- | ------- |
-| tidewire | 5.00   | 2.00 – 8.00 | 3.00 (2.00 – 4.00) |         | 0.500 |         |
-| bun      | 1.50   | 1.00 – 2.00 | 1                  |         | 0.500 |         |
+|          | median | min – max   | ÷ bun              | ÷ limit | rounds | load  | remarks |
+| -------- | ------ | ----------- | ------------------ | ------- | ------ | ----- | ------- |
+| tidewire | 5.00   | 2.00 – 8.00 | 3.00 (2.00 – 4.00) |         | 2      | 0.500 |         |
+| bun      | 1.50   | 1.00 – 2.00 | 1                  |         | 2      | 0.500 |         |
 ";
         assert!(text.contains(expected), "{text}");
         assert!(text.contains("- ws skipped: there is no node\n"), "{text}");
         assert!(!text.contains("1 → 1,000"), "nothing was measured of it: {text}");
-        assert!(text.contains("| 0.95    | 3.00 (2.00 – 4.00) | above |"), "{text}");
+        assert!(text.contains("| 0.95    | 3.00 (2.00 – 4.00) | 2     | above |"), "{text}");
     }
 
     #[test]

@@ -43,10 +43,24 @@ pub(super) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "request",
-        about: "100 connections ask and wait: an acknowledged publish, and a message that comes back",
+        about: "100 connections ask and wait: an acknowledged publish, a message that comes back, a call",
         load: "request",
         connections: 100,
         quick: Some(100),
+    },
+    Workload {
+        name: "slow",
+        about: "one publishes to 1,000, of whom one stops reading: the latency of the others",
+        load: "slow",
+        connections: 1_000,
+        quick: Some(1_000),
+    },
+    Workload {
+        name: "timer",
+        about: "how late a timer of the server wakes while one publishes to 10,000: ours and axum",
+        load: "timer",
+        connections: 10_000,
+        quick: Some(1_000),
     },
 ];
 
