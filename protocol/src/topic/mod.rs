@@ -6,6 +6,8 @@
 //!
 //! Invariant: the `prev` of each retained entry is the offset of the one before it, and the newest one's offset is the head.
 
+pub mod mids;
+
 use alloc::{collections::VecDeque, sync::Arc};
 use core::fmt;
 

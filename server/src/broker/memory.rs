@@ -18,11 +18,12 @@ use tidewire_protocol::{
     Millis,
     frame::server::GapCause,
     name::Topic,
-    topic::{self as log, Epoch, Log, Reading, Start},
+    topic::{self as log, Epoch, Log, Reading, Start, mids::Mids},
 };
 
 use super::{
-    Broker, BrokerError, BrokerFuture, Event, Page, Place, Publish, Range, Record, Sink, Slice,
+    Broker, BrokerError, BrokerFuture, Event, Once, Page, Place, Publish, Range, Record, Sink,
+    Slice,
 };
 use crate::clock::{Clock, millis};
 
@@ -40,8 +41,8 @@ const SWEEP_ALL_EVERY_MS: Millis = 1_000;
 pub struct MemoryLimits {
     /// Topics that may exist at once; 100,000 by default, so that invented names cannot fill the memory.
     pub topics: usize,
-    /// An unused topic whose history is empty is forgotten after this long, and has a new epoch when it comes again; 60 s by
-    /// default, so that a page which reloads finds its topic.
+    /// An unused topic whose history is empty, and of whose publishes none could come again, is forgotten after this long, and has a
+    /// new epoch when it comes again; 60 s by default, so that a page which reloads finds its topic.
     pub idle: Duration,
 }
 
@@ -75,6 +76,8 @@ type Shard = HashMap<Topic, Arc<Mutex<Entry>>>;
 
 struct Entry {
     log: Log<Arc<Event>>,
+    /// The publishes that may come again.
+    mids: Mids,
     sinks: Vec<Arc<dyn Sink>>,
     age_ms: Millis,
     used: Millis,
@@ -175,8 +178,10 @@ impl Inner {
             let Ok(mut entry) = entry.try_lock() else { return true };
             let age_ms = entry.age_ms;
             entry.log.expire(age_ms, now);
+            entry.mids.expire(now);
             let is_idle = entry.sinks.is_empty()
                 && entry.log.is_empty()
+                && entry.mids.is_empty()
                 && now.saturating_sub(entry.used)
                     >= if entry.log.head() == 0 { unused_ms } else { idle_ms };
             entry.forgotten = is_idle;
@@ -198,7 +203,31 @@ fn is_due(last: &AtomicU64, every_ms: Millis, now: Millis) -> bool {
 impl Entry {
     fn new(now: Millis) -> Self {
         let log = Log::new(Epoch::from_bits(crate::random::bits()));
-        Self { log, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false }
+        let mids = Mids::default();
+        Self { log, mids, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false }
+    }
+
+    fn publish(&mut self, publish: Publish, now: Millis) -> Result<Place, BrokerError> {
+        let Publish { event, keep, once, epoch } = publish;
+        if epoch.is_some_and(|epoch| *epoch != *self.log.epoch().as_str()) {
+            return Err(BrokerError::OtherEpoch);
+        }
+        if let Some(Once { scope, name }) = &once
+            && let Some(first) = self.mids.find(scope, name, now)
+        {
+            return Ok(self.place(first));
+        }
+        let bytes = event.bytes();
+        let (offset, prev) = self.log.append(Arc::clone(&event), bytes, keep.retention, now);
+        self.age_ms = keep.retention.age_ms;
+        if let Some(Once { scope, name }) = &once {
+            self.mids.remember(scope, name, offset, now);
+        }
+        let record = Record { offset, prev, event };
+        for sink in &self.sinks {
+            Arc::clone(sink).deliver(&record);
+        }
+        Ok(self.place(offset))
     }
 
     fn place(&self, offset: u64) -> Place {
@@ -212,17 +241,7 @@ fn ready<'a, T: Send + 'a>(value: Result<T, BrokerError>) -> BrokerFuture<'a, T>
 
 impl Broker for MemoryBroker {
     fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place> {
-        ready(self.inner.with(topic, |entry, now| {
-            let Publish { event, keep, .. } = publish;
-            let bytes = event.bytes();
-            let (offset, prev) = entry.log.append(Arc::clone(&event), bytes, keep.retention, now);
-            entry.age_ms = keep.retention.age_ms;
-            let record = Record { offset, prev, event };
-            for sink in &entry.sinks {
-                Arc::clone(sink).deliver(&record);
-            }
-            entry.place(offset)
-        }))
+        ready(self.inner.with(topic, |entry, now| entry.publish(publish, now)).flatten())
     }
 
     fn attach<'a>(&'a self, topic: &'a Topic, sink: Arc<dyn Sink>) -> BrokerFuture<'a, Place> {

@@ -18,9 +18,24 @@ fn topic(name: &str) -> Topic {
     Topic::parse(name).unwrap()
 }
 
-async fn publish(broker: &MemoryBroker, name: &str) -> Result<Place, BrokerError> {
+fn one() -> Publish {
     let data = serde_json::value::to_raw_value(&1).unwrap();
-    broker.publish(&topic(name), Publish::new(Arc::new(Event::new(data)), KEEP)).await
+    Publish::new(Arc::new(Event::new(data)), KEEP)
+}
+
+async fn publish(broker: &MemoryBroker, name: &str) -> Result<Place, BrokerError> {
+    broker.publish(&topic(name), one()).await
+}
+
+async fn publish_once(
+    broker: &MemoryBroker,
+    scope: &str,
+    name: &str,
+    epoch: Option<&str>,
+) -> Result<u64, BrokerError> {
+    let once = Some(Once { scope: scope.into(), name: name.into() });
+    let publish = Publish { once, epoch: epoch.map(Into::into), ..one() };
+    broker.publish(&topic("a"), publish).await.map(|place| place.offset)
 }
 
 #[tokio::test]
@@ -146,4 +161,45 @@ async fn where_room_is_needed_names_that_were_never_published_to_go_first() {
     tokio::time::advance(Duration::from_secs(5)).await;
     publish(&broker, "new").await.unwrap();
     assert_eq!(publish(&broker, "kept").await.unwrap(), Place { offset: 2, ..kept });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_once_is_appended_once() {
+    let broker = MemoryBroker::default();
+    let epoch = publish(&broker, "a").await.unwrap().epoch;
+    let seen = Arc::new(Seen::default());
+    broker.attach(&topic("a"), Arc::clone(&seen) as Arc<dyn Sink>).await.unwrap();
+    for (scope, name, offset) in
+        [("ann", "1", 2), ("ann", "1", 2), ("bob", "1", 3), ("ann", "2", 4), ("ann", "1", 2)]
+    {
+        assert_eq!(publish_once(&broker, scope, name, None).await, Ok(offset), "{scope} {name}");
+    }
+    assert_eq!(publish_once(&broker, "ann", "1", Some(epoch.as_str())).await, Ok(2));
+    let other = publish_once(&broker, "ann", "1", Some("other")).await;
+    assert_eq!(other, Err(BrokerError::OtherEpoch), "the offset would be of another epoch");
+    assert_eq!(publish_once(&broker, "ann", "3", Some("other")).await, other);
+    assert_eq!(*seen.0.lock().unwrap(), [(2, 1), (3, 2), (4, 3)], "a repeat reaches nobody");
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert_eq!(publish_once(&broker, "ann", "1", None).await, Ok(5), "remembered for 10 minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_is_not_forgotten_while_a_publish_of_it_may_come_again() {
+    let broker = MemoryBroker::default();
+    let epoch = broker.start(&topic("a"), None).await.unwrap().1.epoch;
+    publish_once(&broker, "ann", "1", None).await.unwrap();
+    let sweep_after = async |wait| {
+        tokio::time::advance(wait).await;
+        for _ in 0..SHARDS {
+            tokio::time::advance(Duration::from_millis(SWEEP_EVERY_MS)).await;
+            broker.start(&topic("other"), None).await.unwrap();
+        }
+    };
+    sweep_after(Duration::from_secs(500)).await;
+    assert_eq!(publish_once(&broker, "ann", "1", Some(epoch.as_str())).await, Ok(1));
+    sweep_after(Duration::from_secs(700)).await;
+    assert_eq!(
+        publish_once(&broker, "ann", "1", Some(epoch.as_str())).await,
+        Err(BrokerError::OtherEpoch)
+    );
 }
