@@ -1,6 +1,6 @@
 //! One entry of a schema, with its types out of sight: what hello and the export need of it.
 
-use std::{any::TypeId, fmt};
+use std::{any::TypeId, collections::BTreeMap, fmt};
 
 use super::{Call, NoPresence, SchemaHash, TypedTopic, shape::Shape, types::Types};
 
@@ -27,6 +27,14 @@ pub(super) enum Kind {
 pub(super) struct Part {
     pub(super) role: &'static str,
     pub(super) types: Types,
+    /// It follows from the other parts: it is shown, but changes no hash.
+    is_implied: bool,
+}
+
+impl Part {
+    fn new(role: &'static str, types: Types) -> Self {
+        Self { role, types, is_implied: false }
+    }
 }
 
 impl Entry {
@@ -91,28 +99,37 @@ pub fn call_hash<C: Call>() -> SchemaHash {
 
 fn topic_parts<T: TypedTopic>() -> Vec<Part> {
     let mut parts = vec![
-        Part { role: "event", types: Types::of::<T::Event>() },
-        Part { role: "publish", types: Types::of::<T::Publish>() },
+        Part::new("event", Types::of::<T::Event>()),
+        Part::new("publish", Types::of::<T::Publish>()),
     ];
     // What is not declared has no part, so that the hashes of topics from before these parts stay as they are.
     if let Some(field) = T::KEY {
-        parts.push(Part { role: "key", types: Types::literal(field) });
+        parts.push(Part::new("key", Types::literal(field)));
     }
+    let implied = if T::KEYED {
+        TypeId::of::<BTreeMap<String, T::Event>>()
+    } else {
+        TypeId::of::<Vec<T::Event>>()
+    };
+    parts.push(Part {
+        is_implied: TypeId::of::<T::Snapshot>() == implied,
+        ..Part::new("snapshot", Types::of::<T::Snapshot>())
+    });
     if TypeId::of::<T::Presence>() != TypeId::of::<NoPresence>() {
-        parts.push(Part { role: "presence", types: Types::of::<T::Presence>() });
+        parts.push(Part::new("presence", Types::of::<T::Presence>()));
     }
     parts
 }
 
 fn call_parts<C: Call>() -> Vec<Part> {
-    vec![
-        Part { role: "args", types: Types::of::<C::Args>() },
-        Part { role: "reply", types: Types::of::<C::Reply>() },
-    ]
+    vec![Part::new("args", Types::of::<C::Args>()), Part::new("reply", Types::of::<C::Reply>())]
 }
 
 /// The text that is hashed: a line for the kind of entry, then one for each part.
 fn canonical(kind: &str, parts: &[Part]) -> String {
-    let lines = parts.iter().map(|part| format!("\n{} {}", part.role, Shape::of(&part.types)));
+    let lines = parts
+        .iter()
+        .filter(|part| !part.is_implied)
+        .map(|part| format!("\n{} {}", part.role, Shape::of(&part.types)));
     format!("{kind}{}", lines.collect::<String>())
 }

@@ -241,7 +241,7 @@ impl Declared {
 
 /// An entry's line in the interface of its kind.
 fn line(entry: &Entry, parts: &[Part]) -> Result<String, ExportError> {
-    let parts = parts.iter().map(|Part { role, types: Types { rust, name, .. } }| {
+    let parts = parts.iter().map(|Part { role, types: Types { rust, name, .. }, .. }| {
         let unreadable =
             || ExportError::Unreadable { rust: (*rust).to_owned(), text: name.clone() };
         Ok(format!("{role}: {}", layout::line(&Node::parse(name).ok_or_else(unreadable)?)))

@@ -31,6 +31,8 @@
 /// - `event` is what subscribers get, `publish` what clients send; without `publish` they may send nothing.
 /// - `key` names the field of the event whose text is its key: the topic's state is then the last event of each key. The
 ///   field's type has `Display`. If serde gives the field another name in JSON, that stands behind: `key: id = "userId"`.
+/// - `snapshot` is the topic's state, which whoever subscribes may have first. Without it that is the list of the events
+///   that history holds, `Vec<Event>`, or of a topic with a key `BTreeMap<String, Event>`, and the server makes it by itself.
 /// - `presence` is what subscribers see of each member who is there; without it nobody is shown. These parts of a topic
 ///   stand in this order.
 /// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
@@ -45,11 +47,13 @@
 /// pub struct Quote { pub symbol: String, pub price: f64 }
 /// #[derive(Serialize, Deserialize, TS)]
 /// pub struct Trader { pub name: String }
+/// #[derive(Serialize, Deserialize, TS)]
+/// pub struct Hall { pub name: String, pub calls: Vec<String> }
 ///
 /// tidewire_protocol::schema! {
 ///     pub schema Market {
 ///         topic Prices = "prices" { event: Quote, key: symbol }
-///         topic Floor { hall: u8 } = "floor:{hall}" { event: String, presence: Trader }
+///         topic Floor { hall: u8 } = "floor:{hall}" { event: String, snapshot: Hall, presence: Trader }
 ///     }
 /// }
 ///
@@ -57,8 +61,12 @@
 /// assert_eq!(Prices::key_of(&quote).as_deref(), Some("TIDE"));
 /// assert!(Prices::KEYED && !Floor::KEYED);
 /// let module = Market::typescript()?;
-/// assert!(module.contains(r#""prices": { event: Quote; publish: never; key: "symbol" };"#));
-/// assert!(module.contains(r#""floor:{hall}": { event: string; publish: never; presence: Trader };"#));
+/// for line in [
+///     r#""prices": { event: Quote; publish: never; key: "symbol"; snapshot: { [key in string]: Quote } };"#,
+///     r#""floor:{hall}": { event: string; publish: never; snapshot: Hall; presence: Trader };"#,
+/// ] {
+///     assert!(module.contains(line), "{module}");
+/// }
 /// # Ok::<(), tidewire_protocol::schema::ExportError>(())
 /// ```
 ///
@@ -185,6 +193,7 @@ macro_rules! __schema_entry {
             event: $event:ty
             $(, publish: $publish:ty)?
             $(, key: $key:ident $(= $key_name:literal)?)?
+            $(, snapshot: $snapshot:ty)?
             $(, presence: $presence:ty)?
             $(,)?
         }]
@@ -210,6 +219,7 @@ macro_rules! __schema_entry {
         impl $crate::schema::TypedTopic for $topic {
             type Event = $event;
             type Publish = $crate::__schema_or!([$($publish)?] $crate::schema::NoPublish);
+            type Snapshot = $crate::__schema_snapshot!([$($snapshot)?] [$($key)?] $event);
             type Presence = $crate::__schema_or!([$($presence)?] $crate::schema::NoPresence);
             const PATTERN: &'static str = $crate::schema::expansion::pattern(
                 $pattern,
@@ -280,7 +290,8 @@ macro_rules! __schema_entry {
     (topic [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` behind the pattern, in which",
-            " `publish: Type`, `key: field` or `key: field = \"name\"`, and `presence: Type` may follow in this order, and",
+            " `publish: Type`, `key: field` or `key: field = \"name\"`, `snapshot: Type` and `presence: Type` may follow in",
+            " this order, and",
             " `{ name: Type, … }` or nothing before it",
         ));
     };
@@ -312,6 +323,21 @@ macro_rules! __schema_or {
     };
     ([$declared:ty] $absent:ty) => {
         $declared
+    };
+}
+
+/// The type of a topic's snapshot: what is declared, else what Tidewire makes of the topic.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_snapshot {
+    ([$declared:ty] [$($key:ident)?] $event:ty) => {
+        $declared
+    };
+    ([] [] $event:ty) => {
+        ::std::vec::Vec<$event>
+    };
+    ([] [$key:ident] $event:ty) => {
+        ::std::collections::BTreeMap<::std::string::String, $event>
     };
 }
 

@@ -23,7 +23,10 @@
 //!
 //! let topic = Room { room: "a b".into() }.topic()?;
 //! assert_eq!(topic.as_str(), "chat:a%20b");
-//! assert!(Chat::typescript()?.contains(r#""chat:{room}": { event: ChatMessage; publish: NewMessage };"#));
+//! let module = Chat::typescript()?;
+//! assert!(module.contains(
+//!     r#""chat:{room}": { event: ChatMessage; publish: NewMessage; snapshot: Array<ChatMessage> };"#,
+//! ));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -64,6 +67,8 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
     type Event: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// What clients may publish; [`NoPublish`] where they may not.
     type Publish: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// The topic's state: `Vec<Event>`, or of a keyed topic `BTreeMap<String, Event>`, unless another type is declared.
+    type Snapshot: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// What subscribers see of each member who is there; [`NoPresence`] where nobody is shown.
     type Presence: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// The pattern of the family's names.

@@ -98,6 +98,13 @@ struct Comment {
     answers: Vec<Self>,
 }
 
+/// Who is where.
+#[derive(Serialize, Deserialize, TS)]
+struct Standing {
+    place: Place,
+    by: Author,
+}
+
 #[derive(Serialize, Deserialize, TS)]
 struct Nothing {}
 
@@ -118,6 +125,7 @@ tidewire_protocol::schema! {
         topic ByType { forum: String } = "forum:{forum}:by-type" { event: Post, key: content_type = "content-type" }
         topic Hall = "hall" { event: Place, publish: (), key: city, presence: Option<Author>, }
         topic Door = "door" { event: Tag, presence: Tag }
+        topic Board = "board" { event: Place, key: city, snapshot: Page<Standing> }
         /// Opens a forum.
         call OpenForum = "forums.open" (Place) -> Page<Author>;
         call Now = "a \"quoted\" call" () -> f64;

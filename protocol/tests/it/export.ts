@@ -83,23 +83,30 @@ export type Post = {
 
 export type Signal = { kind: "Offer"; data: string } | { kind: "Hangup" };
 
+/** Who is where. */
+export type Standing = {
+  place: Place;
+  by: Author;
+};
+
 export type Tag = "Rust" | "TypeScript";
 
 /** The topics of SampleForum, by pattern. */
 export interface SampleForumTopics {
   /** Posts of a forum. */
-  "forum:{forum}": { event: Post; publish: Page<Page<Post, number>, string> };
+  "forum:{forum}": { event: Post; publish: Page<Page<Post, number>, string>; snapshot: Array<Post> };
   /**
    * What people do there,
    * second by second.
    */
-  "forum:{forum}:live": { event: Activity; publish: Change | null };
-  "comments:{post}:by:{by}": { event: Array<Comment>; publish: never };
-  "signals": { event: Signal; publish: Loose };
-  "a \"quoted\" `name` $x": { event: [Nothing, Id]; publish: null };
-  "forum:{forum}:by-type": { event: Post; publish: never; key: "content-type" };
-  "hall": { event: Place; publish: null; key: "city"; presence: Author | null };
-  "door": { event: Tag; publish: never; presence: Tag };
+  "forum:{forum}:live": { event: Activity; publish: Change | null; snapshot: Array<Activity> };
+  "comments:{post}:by:{by}": { event: Array<Comment>; publish: never; snapshot: Array<Array<Comment>> };
+  "signals": { event: Signal; publish: Loose; snapshot: Array<Signal> };
+  "a \"quoted\" `name` $x": { event: [Nothing, Id]; publish: null; snapshot: Array<[Nothing, Id]> };
+  "forum:{forum}:by-type": { event: Post; publish: never; key: "content-type"; snapshot: { [key in string]: Post } };
+  "hall": { event: Place; publish: null; key: "city"; snapshot: { [key in string]: Place }; presence: Author | null };
+  "door": { event: Tag; publish: never; snapshot: Array<Tag>; presence: Tag };
+  "board": { event: Place; publish: never; key: "city"; snapshot: Page<Standing, string> };
 }
 
 /** The calls of SampleForum, by name. */
@@ -121,6 +128,7 @@ export const sampleForum: Schema<SampleForumTopics, SampleForumCalls> = {
     "forum:{forum}:by-type": "6bfbae1ad5369093",
     "hall": "5538dc368fb794c3",
     "door": "15cf007db5d00664",
+    "board": "04ef704e2faff5c6",
     "forums.open": "a995136072978293",
     "a \"quoted\" call": "79b984c33a6bb368",
   },

@@ -27,6 +27,7 @@ impl<T: Serialize + DeserializeOwned + TS + Send + Sync + 'static> Data for T {}
 impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
     type Event = Event;
     type Publish = Publish;
+    type Snapshot = Vec<Event>;
     type Presence = NoPresence;
     const PATTERN: &'static str = "x";
 
@@ -186,6 +187,12 @@ tidewire_protocol::schema! {
         topic WatchedToo = "e" { event: renamed::Note, presence: renamed::Person }
         topic Both = "f" { event: first::Message, key: text, presence: first::User }
         topic Neither = "g" { event: first::Message, presence: NoPresence }
+        topic Stated = "h" { event: first::Message, snapshot: first::User }
+        topic StatedToo = "i" { event: renamed::Note, snapshot: renamed::Person }
+        topic Listed = "j" { event: first::Message, snapshot: Vec<first::Message> }
+        topic Mapped = "k" { event: first::Message, key: text, snapshot: BTreeMap<String, first::Message> }
+        topic KeyedList = "l" { event: first::Message, key: text, snapshot: Vec<first::Message> }
+        topic All = "m" { event: first::Message, key: text, snapshot: first::User, presence: first::User }
     }
 }
 
@@ -206,6 +213,9 @@ fn names_and_order_change_nothing() {
     assert_eq!(hash::<Option<a::Untagged>>(), hash::<Option<Option<b::Loose>>>());
     assert_eq!(ByText::hash(), ByWords::hash());
     assert_eq!(Watched::hash(), WatchedToo::hash());
+    assert_eq!(Stated::hash(), StatedToo::hash());
+    assert_eq!(hash::<a::Message>(), Listed::hash(), "what is so by itself may be said");
+    assert_eq!(ByText::hash(), Mapped::hash(), "also with a key");
     assert_eq!(
         hash::<a::Message>(),
         Neither::hash(),
@@ -249,6 +259,9 @@ fn what_is_sent_changes_the_hash() {
         ("another key", ByName::hash()),
         ("presence", Watched::hash()),
         ("key and presence", Both::hash()),
+        ("snapshot", Stated::hash()),
+        ("key and snapshot", KeyedList::hash()),
+        ("key, snapshot and presence", All::hash()),
         ("call", call::<a::Message, a::User>()),
         ("call exchanged", call::<a::User, a::Message>()),
         ("call without argument", call::<(), a::Message>()),
@@ -311,6 +324,14 @@ fn the_hash_is_of_this_text() {
             "topic\nevent {message}\npublish never\nkey \"text\"\npresence {{\"name\":string,\"tags\":Array<string>}}"
         ),
         "d928db59684ce52a",
+    );
+    let user = r#"{"name":string,"tags":Array<string>}"#;
+    check_text(
+        All::hash(),
+        &format!(
+            "topic\nevent {message}\npublish never\nkey \"text\"\nsnapshot {user}\npresence {user}"
+        ),
+        "b07710d9c8e9ac7b",
     );
     check_text(
         call::<first::User, ()>(),

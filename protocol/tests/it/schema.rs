@@ -1,6 +1,6 @@
 //! `schema!`: what its types do.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tidewire_protocol::{
@@ -39,6 +39,8 @@ tidewire_protocol::schema! {
         topic Rows = "rows" { event: Seat, key: row, presence: String }
         topic Types = "types" { event: Box<Seat>, publish: (), key: r#type }
         topic Named = "named" { event: Seat, key: r#type = "kind", }
+        topic Board = "board" { event: Seat, publish: (), key: row, snapshot: Option<Order>, presence: String }
+        topic Tape = "tape" { event: Quote, snapshot: String, }
         /// Buys at the best price.
         #[derive(Default)]
         call Buy = "orders.buy" (Order) -> Quote;
@@ -118,6 +120,8 @@ fn a_schema_lists_its_entries() {
             ("rows", Rows::hash()),
             ("types", Types::hash()),
             ("named", Named::hash()),
+            ("board", Board::hash()),
+            ("tape", Tape::hash()),
             ("orders.buy", Buy::hash()),
             ("markets.open", Open::hash()),
             ("nap", Nap::hash()),
@@ -149,6 +153,16 @@ fn a_key_is_the_text_of_a_field() {
     assert_eq!((Named::KEY, Named::key_of(&seat()).as_deref()), (Some("kind"), Some("ß")));
     assert_eq!((Price::KEY, Price::key_of(&Quote { price: 1.0 })), (None, None));
     assert_eq!([Rows::KEYED, Types::KEYED, Named::KEYED, Price::KEYED], [true, true, true, false]);
+}
+
+#[test]
+fn a_snapshot_is_what_is_declared_or_what_tidewire_makes() {
+    fn is<T: TypedTopic<Snapshot = Snapshot>, Snapshot>() {}
+    is::<Board, Option<Order>>();
+    is::<Tape, String>();
+    is::<News, Vec<String>>();
+    is::<Rows, BTreeMap<String, Seat>>();
+    is::<Types, BTreeMap<String, Box<Seat>>>();
 }
 
 #[test]

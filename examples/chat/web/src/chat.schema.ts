@@ -30,9 +30,9 @@ export type RoomActivity = {
 /** The topics of Chat, by pattern. */
 export interface ChatTopics {
   /** The messages of a room. */
-  "chat:{room}": { event: ChatMessage; publish: NewMessage };
+  "chat:{room}": { event: ChatMessage; publish: NewMessage; snapshot: Array<ChatMessage> };
   /** What goes on in the rooms. */
-  "lobby": { event: RoomActivity; publish: never };
+  "lobby": { event: RoomActivity; publish: never; snapshot: Array<RoomActivity> };
 }
 
 /** Rooms to talk in, and a lobby that shows where people talk. */
