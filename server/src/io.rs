@@ -34,20 +34,13 @@ impl Io {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        // Tokio takes a read that leaves room for a sign that a TCP socket is empty, and does not ask again.
         match self {
-            Self::Tcp(tcp) => loop {
-                ready!(tcp.poll_read_ready(cx))?;
-                match tcp.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return Poll::Ready(other),
-                }
-            },
-            Self::Stream(stream) => {
-                let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
-            }
+            Self::Tcp(tcp) => ready!(Pin::new(tcp).poll_read(cx, &mut buffer))?,
+            Self::Stream(stream) => ready!(Pin::new(stream).poll_read(cx, &mut buffer))?,
         }
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Writes what the socket takes, and is woken when it takes more. For the connection's task.

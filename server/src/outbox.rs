@@ -3,8 +3,13 @@
 //! Whoever has a frame writes it to the socket at once where that is possible; what the socket does not take waits here, counted by
 //! the delivery core's [`Queue`], and the connection's task writes it when the socket is ready.
 //!
+//! During a turn of the connection's task the outbox is *corked*: what that task sends goes out by one call at the turn's end. Whoever
+//! else has a frame meanwhile sends what is corked along with it.
+//!
 //! Invariants: frames go out in the order in which they came; nothing follows a close frame; the lock is never held across an await
 //! or a hook.
+
+mod cork;
 
 use std::{
     collections::VecDeque,
@@ -26,6 +31,8 @@ use crate::{
     ws::{Opcode, deflate::Deflate, encode},
 };
 
+use cork::Cork;
+
 /// Frames written by one call.
 const MOST_SLICES: usize = 64;
 
@@ -45,6 +52,8 @@ struct State {
     frames: VecDeque<Frame>,
     /// Bytes of the first frame that are written.
     written: usize,
+    /// During a turn of the connection's task. Nothing is in it while frames wait: they would be older.
+    cork: Option<Cork>,
     queue: Queue,
     closed: Option<CloseReason>,
     failed: Option<io::ErrorKind>,
@@ -56,6 +65,10 @@ struct Frame {
     /// How many messages it counts for in the queue; 0 if it does not count.
     messages: usize,
 }
+
+/// The outbox is corked while this lives.
+#[derive(Debug)]
+pub(crate) struct Corked<'a>(&'a Outbox);
 
 /// What [`Outbox::poll_flush`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +92,7 @@ impl Outbox {
             io: Some(io),
             frames: VecDeque::new(),
             written: 0,
+            cork: None,
             queue: Queue::new(limits),
             closed: None,
             failed: None,
@@ -105,6 +119,7 @@ impl Outbox {
     /// Drops the socket and what waits for it.
     pub(crate) fn release(&self) {
         let mut state = self.lock();
+        self.pull(&mut state);
         state.written = 0;
         state.drop_waiting();
         let io = state.io.take();
@@ -149,6 +164,7 @@ impl Outbox {
         if state.closed.is_some() {
             return Err(SendError::Closed);
         }
+        self.make_room(&mut state, 1, frame.len());
         if !state.queue.push(1, frame.len()) {
             return Err(SendError::QueueFull);
         }
@@ -185,6 +201,7 @@ impl Outbox {
         if state.closed.is_some() {
             return (0, 0);
         }
+        self.make_room(&mut state, offsets.len(), frames.from(0).len());
         match delivery.handle_events(offsets, |from| frames.from(from).len(), &mut state.queue) {
             Verdict::Send(from) => {
                 let (bytes, messages) = (frames.from(from), offsets.len() - from);
@@ -208,18 +225,64 @@ impl Outbox {
         share: impl FnOnce(&B) -> Bytes,
     ) {
         let all = bytes.as_ref();
-        if state.frames.is_empty() && state.failed.is_none() {
-            match state.io.as_ref().and_then(|io| io.try_write(all)) {
-                Some(Ok(written)) if written == all.len() => {
-                    return state.sent(messages, all.len());
-                }
-                Some(Ok(written)) => state.written = written,
-                Some(Err(error)) => state.failed = Some(error.kind()),
-                None => {}
+        if messages > 0
+            && let Some(cork) = state.open_cork(all.len())
+        {
+            cork.push(messages, all);
+            if !cork.is_here() {
+                self.pull(state);
             }
-            self.task.wake();
+            return;
+        }
+        self.pull(state);
+        if state.takes_writes() && self.write_now(state, all) {
+            return state.sent(messages, all.len());
         }
         state.frames.push_back(Frame { bytes: share(bytes), messages });
+    }
+
+    /// Gives the socket all that it takes. `false` if something is left over, which is to become the first frame that waits.
+    fn write_now(&self, state: &mut State, bytes: &[u8]) -> bool {
+        match state.io.as_ref().and_then(|io| io.try_write(bytes)) {
+            Some(Ok(written)) if written == bytes.len() => return true,
+            Some(Ok(written)) => state.written = written,
+            Some(Err(error)) => state.failed = Some(error.kind()),
+            None => {}
+        }
+        self.task.wake();
+        false
+    }
+
+    /// Joins what this thread sends until the guard is dropped. What a stream takes is joined by its task anyway.
+    pub(crate) fn cork(&self) -> Corked<'_> {
+        let mut state = self.lock();
+        if let Some(Io::Tcp(_)) = state.io {
+            state.cork = Some(Cork::begin());
+        }
+        Corked(self)
+    }
+
+    /// Writes what is corked if so much more were too much for the cork, or for the queue.
+    fn make_room(&self, state: &mut State, messages: usize, bytes: usize) {
+        if let Some(cork) = &state.cork
+            && !(cork.has_room(bytes) && state.queue.fits(messages, bytes))
+        {
+            self.pull(state);
+        }
+    }
+
+    /// Writes what is corked; what the socket does not take waits like any frame.
+    fn pull(&self, state: &mut State) {
+        let Some(cork) = state.cork.as_mut().filter(|cork| !cork.is_empty()) else { return };
+        let (messages, bytes) = cork.take();
+        if self.write_now(state, &bytes) {
+            state.sent(messages, bytes.len());
+        } else {
+            state.frames.push_back(Frame { bytes: Bytes::copy_from_slice(&bytes), messages });
+        }
+        if let Some(cork) = &mut state.cork {
+            cork.restore(bytes);
+        }
     }
 
     /// Ends the connection: what waits is still sent, then a close frame. The first reason counts.
@@ -231,6 +294,7 @@ impl Outbox {
         if state.closed.is_some() {
             return;
         }
+        self.pull(state);
         if !reason.delivers_queued() {
             state.drop_waiting();
         }
@@ -303,7 +367,30 @@ impl Outbox {
     }
 }
 
+impl Drop for Corked<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        self.0.pull(&mut state);
+        let cork = state.cork.take();
+        drop(state);
+        if let Some(cork) = cork {
+            cork.end();
+        }
+    }
+}
+
 impl State {
+    /// Whether what is written now comes after all that was sent before.
+    fn takes_writes(&self) -> bool {
+        self.frames.is_empty() && self.failed.is_none()
+    }
+
+    /// The cork, if so many more bytes may join it.
+    fn open_cork(&mut self, bytes: usize) -> Option<&mut Cork> {
+        let is_open = self.takes_writes();
+        self.cork.as_mut().filter(|cork| is_open && cork.has_room(bytes))
+    }
+
     fn sent(&mut self, messages: usize, bytes: usize) {
         if messages > 0 {
             self.queue.pop(messages, bytes);

@@ -25,12 +25,18 @@ impl Queue {
         Self { limits, messages: 0, bytes: 0 }
     }
 
+    /// Whether there is room for a run of messages that are `bytes` long together.
+    #[must_use]
+    pub const fn fits(&self, messages: usize, bytes: usize) -> bool {
+        self.messages == 0
+            || (self.messages.saturating_add(messages) <= self.limits.messages
+                && self.bytes.saturating_add(bytes) <= self.limits.bytes)
+    }
+
     /// Counts a run of messages that are `bytes` long together. Returns `false`, and counts nothing, if it does not fit.
     #[must_use]
     pub fn push(&mut self, messages: usize, bytes: usize) -> bool {
-        let fits = self.messages == 0
-            || (self.messages.saturating_add(messages) <= self.limits.messages
-                && self.bytes.saturating_add(bytes) <= self.limits.bytes);
+        let fits = self.fits(messages, bytes);
         if fits {
             self.messages = self.messages.saturating_add(messages);
             self.bytes = self.bytes.saturating_add(bytes);

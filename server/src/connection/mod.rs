@@ -94,7 +94,12 @@ pub(crate) async fn run<V: Send + Sync + 'static>(
     early: Vec<u8>,
 ) {
     let mut connection = Connection::new(live, io, admitted, early);
-    std::future::poll_fn(|cx| gather(|| connection.poll(cx))).await;
+    let outbox = Arc::clone(&connection.outbox);
+    std::future::poll_fn(|cx| {
+        let _corked = outbox.cork();
+        gather(|| connection.poll(cx))
+    })
+    .await;
 }
 
 /// Tells a client that was not let in why: a close frame, and a second to read it.
