@@ -27,7 +27,7 @@ export const enum Op {
   Subscribe = 5,
   /** id, topic */
   Unsubscribe = 6,
-  /** id */
+  /** id, the epoch that the frame must have (0: none) */
   Publish = 7,
   Pong = 8,
   /** id, epoch, offset */
@@ -46,6 +46,14 @@ export const enum Op {
   ReleaseTopic = 15,
   /** epoch */
   ReleaseEpoch = 16,
+  /** id: send what is kept under it */
+  Request = 17,
+  /** id: the frame at hand has the answer */
+  Replied = 18,
+  /** id of the call */
+  Cancel = 19,
+  /** id: fetch a token and send it */
+  Token = 20,
 }
 
 /** One client of the core. `now` is `Date.now()`: a clock that counts while the machine sleeps. */
@@ -54,10 +62,10 @@ export interface Core {
   free(): void;
   connect(now: number): void;
   close(now: number): void;
-  /** The socket is open. */
-  opened(now: number): void;
-  /** The socket is gone. */
-  closed(code: number, now: number): void;
+  /** The socket of a link is open. */
+  opened(link: number, now: number): void;
+  /** The socket of a link is gone. */
+  closed(link: number, code: number, now: number): void;
   /** The page is visible again, or the network is back. */
   wake(now: number): void;
   /** The timer fired. */
@@ -66,12 +74,17 @@ export interface Core {
   timeout(): number;
   subscribe(topic: number, now: number): void;
   unsubscribe(topic: number, now: number): void;
-  /** Gives the number under which the payload is kept, as a signed one. */
-  publish(now: number): number;
+  /** Gives the number under which the payload is kept, as a signed one; `topic` is 0 if it has no number. */
+  publish(topic: number, now: number): number;
+  /** Gives the number under which the frame is kept; `call`: 1 is done at most once, 0 may be asked again; `timeoutMs`: 0 is never. */
+  request(call: number, timeoutMs: number, now: number): number;
+  /** Nobody wants the outcome any more. */
+  cancel(id: number, now: number): void;
   /** An event: kind 9. */
-  event(topic: number, offset: number, prev: number, now: number): number;
+  event(link: number, topic: number, offset: number, prev: number, now: number): number;
   /** Any other frame: its tuple. */
   frame(
+    link: number,
     kind: number,
     re: number,
     topic: number,

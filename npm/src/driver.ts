@@ -66,11 +66,11 @@ export class Driver implements Home {
   /** Loads the core and connects; calls made before it is there follow in order. Without it all calls wait. */
   async start(dial: Dial): Promise<void> {
     this.#link = new Link(dial, this.#options.token, this.onError, {
-      opened: () => this.#turn((core, now) => core.opened(now)),
+      opened: () => this.#turn((core, now) => core.opened(0, now)),
       message: (data) => this.#message(data),
       closed: (code, reason) => {
         this.#reason = reason;
-        this.#turn((core, now) => core.closed(code, now));
+        this.#turn((core, now) => core.closed(0, code, now));
       },
     });
     try {
@@ -108,7 +108,7 @@ export class Driver implements Home {
   publish(topic: string, data: unknown): Promise<Position> {
     return new Promise((resolve, reject) => {
       const json = JSON.stringify(data) ?? "null";
-      this.#call((core, now) => this.#requests.add(core.publish(now) >>> 0, { topic, json, resolve, reject }), reject);
+      this.#call((core, now) => this.#requests.add(core.publish(0, now) >>> 0, { topic, json, resolve, reject }), reject);
     });
   }
 
@@ -155,10 +155,10 @@ export class Driver implements Home {
     let flags = 0;
     try {
       if (kind === Kind.Event) {
-        flags = core.event(topic, tuple.offset, tuple.prev, now);
+        flags = core.event(0, topic, tuple.offset, tuple.prev, now);
       } else {
         const { re, epoch, offset, prev, to, code, ms } = tuple;
-        flags = core.frame(kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
+        flags = core.frame(0, kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
       }
       // Also where there is nothing to poll: an event that is not delivered may have set an earlier timer.
       if (flags !== Flag.Deliver) {

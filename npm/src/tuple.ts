@@ -9,6 +9,7 @@ export const enum Kind {
   Reply = 2,
   Error = 3,
   Gap = 4,
+  Drain = 5,
   Ping = 6,
   Subscribed = 7,
   Unsubscribed = 8,
@@ -83,7 +84,7 @@ function readEvent(name: string, frame: RawFrame, topics: Names, out: Tuple): vo
   const { offset, prev } = frame;
   const topic = topics.find(name);
   // A name with a number was checked when it got it.
-  if (topic === 0 && !isName(name)) return;
+  if (topic === 0 && !isTopic(name)) return;
   if (isInteger(offset) && isInteger(prev) && offset > prev) {
     out.kind = Kind.Event;
     out.topic = topic;
@@ -100,22 +101,24 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
   const data = isObject(frame.data) ? frame.data : {};
   switch (name) {
     case "$hello": {
-      const { ping_ms, pong_ms } = data;
+      const { ping_ms, pong_ms, token_ms } = data;
       if (!isInteger(re) || !isInteger(ping_ms) || !isInteger(pong_ms)) break;
       out.re = re;
       out.ms = ping_ms;
       out.to = pong_ms;
+      out.prev = integerOf(token_ms);
       return Kind.Hello;
     }
     case "$reply": {
-      const { epoch, offset = 0, head = 0, recovered } = data;
-      if (!isInteger(re) || !isInteger(offset) || !isInteger(head) || !isOptional(epoch, "string")) break;
-      if (!isOptional(recovered, "boolean")) break;
+      if (!isInteger(re)) break;
+      // What is not as it should be counts as absent: the data may be an application's.
+      const { epoch, recovered } = data;
       out.re = re;
-      out.epoch = epoch === undefined ? 0 : epochs.intern(epoch as string);
-      out.offset = offset;
-      out.to = head;
-      out.flags = recovered === undefined ? 0 : recovered ? 1 : 2;
+      out.epoch = typeof epoch === "string" ? epochs.intern(epoch) : 0;
+      out.offset = integerOf(data.offset);
+      out.to = integerOf(data.head);
+      out.ms = integerOf(data.token_ms);
+      out.flags = recovered === true ? 1 : recovered === false ? 2 : 0;
       return Kind.Reply;
     }
     case "$error":
@@ -133,11 +136,15 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
       out.code = code;
       return Kind.Gap;
     }
+    case "$drain":
+      if (!isInteger(data.deadline_ms)) break;
+      out.ms = data.deadline_ms;
+      return Kind.Drain;
     case "$ping":
       return Kind.Ping;
     case "$subscribed": {
       const { topic, epoch, offset } = data;
-      if (typeof topic !== "string" || typeof epoch !== "string" || !isInteger(offset) || !isName(topic)) break;
+      if (typeof topic !== "string" || typeof epoch !== "string" || !isInteger(offset) || !isTopic(topic)) break;
       out.topic = topics.intern(topic);
       out.epoch = epochs.intern(epoch);
       out.offset = offset;
@@ -149,13 +156,20 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
       out.code = data.code;
       return Kind.Unsubscribed;
     default:
-      return Kind.Ignored;
+      if (!name.startsWith(presence) || (frame.offset === undefined && frame.prev === undefined)) return Kind.Ignored;
+      readEvent(name, frame, topics, out);
+      return out.kind;
   }
   return Kind.Malformed;
 }
 
 /** In the order of their codes, from 1. */
-const causes = ["dropped", "conflated", "lost"];
+const causes = ["dropped", "conflated", "lost", "included"];
+
+/** Begins the name of the topic of another topic's members. */
+const presence = "$presence:";
+
+const isTopic = (name: string): boolean => isName(name.startsWith(presence) ? name.slice(presence.length) : name);
 
 const isObject = (value: unknown): value is RawFrame => typeof value === "object" && value !== null;
 
@@ -163,4 +177,4 @@ const isInteger = (value: unknown): value is number => Number.isSafeInteger(valu
 
 const isCode = (value: unknown): value is number => isInteger(value) && value <= 65_535;
 
-const isOptional = (value: unknown, type: "string" | "boolean"): boolean => value === undefined || typeof value === type;
+const integerOf = (value: unknown): number => (isInteger(value) ? value : 0);

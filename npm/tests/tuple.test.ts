@@ -45,6 +45,6 @@ test("a malformed frame gives no name a number", () => {
   const topics = new Names();
   const epochs = new Names();
   readFrame({ topic: "$subscribed", data: { topic: "a", epoch: "e", offset: -1 } }, topics, epochs, emptyTuple());
-  readFrame({ topic: "$reply", re: 1, data: { epoch: "e", recovered: 1 } }, topics, epochs, emptyTuple());
+  readFrame({ topic: "$reply", re: -1, data: { epoch: "e" } }, topics, epochs, emptyTuple());
   assert.deepEqual([topics.find("a"), epochs.find("e")], [0, 0]);
 });

@@ -53,12 +53,12 @@ pub extern "C" fn close(core: &mut Core, now: f64) {
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn opened(core: &mut Core, now: f64) {
+pub extern "C" fn opened(core: &mut Core, _link: u32, now: f64) {
     core.client.handle_opened(now as u64);
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn closed(core: &mut Core, code: u32, now: f64) {
+pub extern "C" fn closed(core: &mut Core, _link: u32, code: u32, now: f64) {
     core.client.handle_closed(CloseCode(code as u16), now as u64);
 }
 
@@ -88,12 +88,30 @@ pub extern "C" fn unsubscribe(core: &mut Core, topic: u32, now: f64) {
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn publish(core: &mut Core, now: f64) -> u32 {
-    core.client.publish(now as u64)
+pub extern "C" fn publish(core: &mut Core, topic: u32, now: f64) -> u32 {
+    core.client.publish(topic, now as u64)
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn event(core: &mut Core, topic: u32, offset: f64, prev: f64, now: f64) -> u32 {
+pub extern "C" fn request(core: &mut Core, call: u32, timeout_ms: f64, now: f64) -> u32 {
+    let (timeout_ms, now) = (timeout_ms as u64, now as u64);
+    if call == 0 { core.client.read(timeout_ms, now) } else { core.client.call(timeout_ms, now) }
+}
+
+#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+pub extern "C" fn cancel(core: &mut Core, id: u32, now: f64) {
+    core.client.cancel(id, now as u64);
+}
+
+#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+pub extern "C" fn event(
+    core: &mut Core,
+    _link: u32,
+    topic: u32,
+    offset: f64,
+    prev: f64,
+    now: f64,
+) -> u32 {
     let verdict = core.client.handle_event(topic, offset as u64, prev as u64, now as u64);
     core.flags(verdict)
 }
@@ -101,6 +119,7 @@ pub extern "C" fn event(core: &mut Core, topic: u32, offset: f64, prev: f64, now
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn frame(
     core: &mut Core,
+    _link: u32,
     kind: u32,
     re: f64,
     topic: u32,
@@ -161,19 +180,29 @@ mod tests {
         assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));
         assert_eq!(polled(&mut core), Some((2, [0.0; 4])));
         assert_eq!((timeout(&core), polled(&mut core)), (now + 10_000.0, None));
-        opened(&mut core, now);
+        opened(&mut core, 0, now);
         assert_eq!(polled(&mut core), Some((4, [1.0, 0.0, 0.0, 0.0])));
-        let hello = frame(&mut core, 1, 1.0, 0, 0, 0.0, 0.0, 1e4, 0, 25e3, 0, now);
+        let hello = frame(&mut core, 0, 1, 1.0, 0, 0, 0.0, 0.0, 1e4, 0, 25e3, 0, now);
         assert_eq!((hello, timeout(&core)), (2, now + 35e3));
         assert_eq!(polled(&mut core), Some((1, [2.0, 0.0, 0.0, 0.0])));
         assert_eq!(polled(&mut core), Some((5, [2.0, 1.0, 0.0, 0.0])));
-        let reply = frame(&mut core, 2, 2.0, 0, 1, 41.0, 0.0, 57.0, 0, 0.0, 0, now);
+        let reply = frame(&mut core, 0, 2, 2.0, 0, 1, 41.0, 0.0, 57.0, 0, 0.0, 0, now);
         assert_eq!((reply, polled(&mut core)), (2, Some((11, [1.0, 0.0, 1.0, 41.0]))));
-        assert_eq!(event(&mut core, 1, 42.0, 41.0, now), 1);
-        assert_eq!(event(&mut core, 1, 42.0, 41.0, now), 0, "a repeat");
-        assert_eq!(event(&mut core, 1, 45.0, 44.0, now), 2, "a hole");
+        assert_eq!(event(&mut core, 0, 1, 42.0, 41.0, now), 1);
+        assert_eq!(event(&mut core, 0, 1, 42.0, 41.0, now), 0, "a repeat");
+        assert_eq!(event(&mut core, 0, 1, 45.0, 44.0, now), 2, "a hole");
         assert_eq!(polled(&mut core), Some((5, [3.0, 1.0, 1.0, 42.0])));
         assert_eq!(arg(&core, 9), 0.0);
+        let id = request(&mut core, 1, 5e3, now);
+        assert_eq!(polled(&mut core), Some((17, [f64::from(id), 0.0, 0.0, 0.0])));
+        assert_eq!(timeout(&core), now + 5e3);
+        cancel(&mut core, id, now);
+        assert_eq!(polled(&mut core), Some((19, [f64::from(id), 0.0, 0.0, 0.0])));
+        assert_eq!(polled(&mut core), Some((10, [f64::from(id), 404.0, 0.0, 0.0])));
+        let id = request(&mut core, 0, 0.0, now);
+        cancel(&mut core, id, now);
+        assert_eq!(polled(&mut core), Some((17, [f64::from(id), 0.0, 0.0, 0.0])));
+        assert_eq!(polled(&mut core), Some((10, [f64::from(id), 404.0, 0.0, 0.0])));
         free(core);
     }
 
@@ -181,15 +210,15 @@ mod tests {
     fn what_is_lost_is_tried_again() {
         let now = 1e12;
         let mut core = create(1.0);
-        let id = publish(&mut core, now);
+        let id = publish(&mut core, 0, now);
         connect(&mut core, now);
-        closed(&mut core, 1006, now);
+        closed(&mut core, 0, 1006, now);
         let retry_at = timeout(&core);
         assert!(retry_at > now && retry_at <= now + 500.0);
         while polled(&mut core).is_some() {}
         elapsed(&mut core, retry_at);
         assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));
-        closed(&mut core, 1006, retry_at);
+        closed(&mut core, 0, 1006, retry_at);
         while polled(&mut core).is_some() {}
         wake(&mut core, retry_at + 1_000.0);
         assert_eq!(polled(&mut core), Some((1, [1.0, 0.0, 0.0, 0.0])));

@@ -9,14 +9,16 @@
 //! | `create(seed) → core` | a client; `seed` is a random integer below 2^53 |
 //! | `free(core)` | it is not used again |
 //! | `connect(core, now)`, `close(core, now)` | what the user wants |
-//! | `opened(core, now)`, `closed(core, code, now)` | the socket; nothing of one that was shut or replaced |
+//! | `opened(core, link, now)`, `closed(core, link, code, now)` | the socket; nothing of one that was shut or replaced |
 //! | `wake(core, now)` | the page is visible again, the network is back |
 //! | `elapsed(core, now)` | the timer |
 //! | `timeout(core) → at` | when `elapsed` is to be called, on the clock of `now`; `Infinity` for never |
 //! | `subscribe(core, topic, now)`, `unsubscribe(core, topic, now)` | one local subscription more, or fewer |
-//! | `publish(core, now) → id` | the number under which the driver keeps the payload |
-//! | `event(core, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
-//! | `frame(core, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |
+//! | `publish(core, topic, now) → id` | the number under which the driver keeps the payload; `topic` is 0 if it has no number |
+//! | `request(core, call, timeout_ms, now) → id` | the number under which the driver keeps the frame; `call` is 1 for what is done at most once, 0 for what may be asked again; `timeout_ms` is 0 for never |
+//! | `cancel(core, id, now)` | nobody wants the outcome of a publish or a request |
+//! | `event(core, link, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
+//! | `frame(core, link, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |
 //! | `poll(core) → op` | the next output, 0 for none |
 //! | `arg(core, index) → number` | of the output polled last |
 //!
@@ -33,16 +35,20 @@
 //! | 4 | send `$hello` | id |
 //! | 5 | send `$subscribe` | id; topic; `since`'s epoch (0: no `since`); its offset |
 //! | 6 | send `$unsubscribe` | id; topic |
-//! | 7 | send the publish | id |
+//! | 7 | send the publish | id; the epoch that it must have (0: none) |
 //! | 8 | send `$pong` | |
 //! | 9 | a publish was appended | id; epoch; offset |
-//! | 10 | a publish was rejected | id; error code |
+//! | 10 | a publish or request was rejected | id; error code |
 //! | 11 | a topic's events flow | topic; 0 fresh, 1 recovered, 2 lost; epoch; offset |
 //! | 12 | a topic was refused | topic; error code; `retry_at` (0: its subscriptions are over) |
 //! | 13 | events are missing | topic; after; to; 1 dropped, 2 conflated, 3 lost, 4 new epoch |
 //! | 14 | malformed frames have come | how many |
 //! | 15 | a topic's number is free | topic |
 //! | 16 | an epoch's number is free | epoch |
+//! | 17 | send the request | id |
+//! | 18 | a request was answered, by the data of the frame at hand | id |
+//! | 19 | send `$cancel` | id of the request |
+//! | 20 | fetch a token and send `$token`; if there is none, nothing | id |
 //!
 //! An op that is not in the table is passed over.
 //!

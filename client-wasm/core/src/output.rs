@@ -18,7 +18,7 @@ pub(crate) fn encode(output: Output) -> (u32, Arguments) {
             (5, [n(id), n(topic), n(since.epoch), since.offset])
         }
         Output::Unsubscribe { id, topic } => (6, [n(id), n(topic), 0, 0]),
-        Output::Publish { id } => (7, [n(id), 0, 0, 0]),
+        Output::Publish { id, epoch } => (7, [n(id), n(epoch.unwrap_or(0)), 0, 0]),
         Output::Pong => (8, [0; 4]),
         Output::Acked { id, at } => (9, [n(id), n(at.epoch), at.offset, 0]),
         Output::Rejected { id, code } => (10, [n(id), code.0.into(), 0, 0]),
@@ -45,6 +45,10 @@ pub(crate) fn encode(output: Output) -> (u32, Arguments) {
         Output::Malformed { count } => (14, [n(count), 0, 0, 0]),
         Output::ReleaseTopic { topic } => (15, [n(topic), 0, 0, 0]),
         Output::ReleaseEpoch { epoch } => (16, [n(epoch), 0, 0, 0]),
+        Output::Request { id } => (17, [n(id), 0, 0, 0]),
+        Output::Replied { id } => (18, [n(id), 0, 0, 0]),
+        Output::Cancel { id } => (19, [n(id), 0, 0, 0]),
+        Output::Token { id } => (20, [n(id), 0, 0, 0]),
         // One that this table does not have yet; 0 would end the polling.
         _ => (255, [0; 4]),
     }
@@ -88,7 +92,8 @@ mod tests {
             (Output::Subscribe { id: 7, topic: 3, since: None }, (5, [7, 3, 0, 0])),
             (Output::Subscribe { id: 7, topic: 3, since: Some(at) }, (5, [7, 3, 2, 1 << 53])),
             (Output::Unsubscribe { id: 7, topic: 3 }, (6, [7, 3, 0, 0])),
-            (Output::Publish { id: u32::MAX }, (7, [u32::MAX.into(), 0, 0, 0])),
+            (Output::Publish { id: u32::MAX, epoch: None }, (7, [u32::MAX.into(), 0, 0, 0])),
+            (Output::Publish { id: 7, epoch: Some(2) }, (7, [7, 2, 0, 0])),
             (Output::Pong, (8, [0, 0, 0, 0])),
             (Output::Acked { id: 7, at }, (9, [7, 2, 1 << 53, 0])),
             (Output::Rejected { id: 7, code: ErrorCode::UNKNOWN }, (10, [7, 401, 0, 0])),
@@ -115,6 +120,10 @@ mod tests {
             (Output::Gap { topic: 3, after: 4, to: 6, cause: Cause::NewEpoch }, (13, [3, 4, 6, 4])),
             (Output::Malformed { count: 8 }, (14, [8, 0, 0, 0])),
             (Output::ReleaseTopic { topic: 3 }, (15, [3, 0, 0, 0])),
+            (Output::Request { id: 7 }, (17, [7, 0, 0, 0])),
+            (Output::Replied { id: 7 }, (18, [7, 0, 0, 0])),
+            (Output::Cancel { id: 7 }, (19, [7, 0, 0, 0])),
+            (Output::Token { id: 7 }, (20, [7, 0, 0, 0])),
             (Output::ReleaseEpoch { epoch: 2 }, (16, [2, 0, 0, 0])),
         ] {
             assert_eq!(encode(output), expected, "{output:?}");

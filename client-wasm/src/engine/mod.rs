@@ -173,7 +173,7 @@ impl Engine {
     }
 
     pub(crate) fn publish(&mut self, topic: &str, data: Box<RawValue>, now: Millis) -> u32 {
-        let id = self.core.publish(now);
+        let id = self.core.publish(0, now);
         self.publishes.begin(id, topic.into(), data);
         self.carry_out(now);
         id
@@ -346,7 +346,7 @@ impl Engine {
             Output::Unsubscribe { id, topic } => {
                 self.send(write_unsubscribe(id.into(), self.topics.name(topic)));
             }
-            Output::Publish { id } => {
+            Output::Publish { id, .. } => {
                 if let Some(text) = self.publishes.frame(id) {
                     self.send(text);
                 }

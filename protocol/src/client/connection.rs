@@ -3,7 +3,7 @@
 use super::{
     Client, Output, State,
     frame::{Frame, Kind, Verdict},
-    request::Ask,
+    table::Ask,
     time::NEVER,
 };
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
 const RETURN_SPACING_MS: Millis = 10_000;
 /// A page that wakes tries at once, but not more often than this.
 const WAKE_SPACING_MS: Millis = 1_000;
+/// A token is renewed this long before it ends, or in the last fifth of a shorter life.
+const MOST_RENEW_MARGIN_MS: Millis = 30_000;
+/// No server makes a client fetch tokens more often than this.
+const LEAST_RENEW_MS: Millis = 1_000;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Link {
@@ -91,15 +95,23 @@ impl Client {
                 _ => {}
             }
         }
+        if now >= self.renew_at {
+            self.renew_at = NEVER;
+            let id = self.requests.push(Ask::Token, true, NEVER);
+            self.outputs.push(Output::Token { id });
+        }
         if now >= self.retry_at {
             self.ask_due(now);
+        }
+        if now >= self.due_at {
+            self.end_due(now);
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, on the driver's clock; `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
-        let at = self.deadline().min(self.retry_at);
+        let at = self.deadline().min(self.retry_at).min(self.due_at).min(self.renew_at);
         (at != NEVER).then(|| self.clock.for_driver(at))
     }
 
@@ -124,9 +136,9 @@ impl Client {
             Kind::Hello if frame.re == u64::from(hello) => {
                 self.silence_ms = frame.ms.saturating_add(frame.to);
                 self.enter(Link::Connected { since: self.clock.now() });
+                self.renew_after(frame.prev);
                 self.ask_all();
-                let outputs = &mut self.outputs;
-                self.requests.send_waiting(|id| outputs.push(Output::Publish { id }));
+                self.send_waiting();
             }
             Kind::Ping => self.outputs.push(Output::Pong),
             Kind::Hello | Kind::Malformed => self.shut(CloseCode::BAD_HELLO, CloseCode::BAD_HELLO),
@@ -135,6 +147,13 @@ impl Client {
             _ => {}
         }
         Verdict::Ignore
+    }
+
+    /// The identity ends after this long, 0 for never: a fresh token is due a little earlier, so that it comes in time.
+    pub(super) fn renew_after(&mut self, token_ms: Millis) {
+        let margin = (token_ms / 5).min(MOST_RENEW_MARGIN_MS);
+        let wait = (token_ms - margin).max(LEAST_RENEW_MS);
+        self.renew_at = if token_ms == 0 { NEVER } else { self.clock.now().saturating_add(wait) };
     }
 
     /// The moment at which the connection's phase has lasted too long.
@@ -197,14 +216,8 @@ impl Client {
 
     /// Ends what hung on the connection; `unsent` also ends what waited for one.
     fn detach(&mut self, unsent: Option<ErrorCode>) {
-        let outputs = &mut self.outputs;
-        self.requests.end(unsent.is_some(), |id, ask| {
-            let code = match (ask, unsent) {
-                (Ask::Waiting, Some(code)) => code,
-                _ => ErrorCode::UNKNOWN,
-            };
-            outputs.push(Output::Rejected { id, code });
-        });
+        self.end_requests(unsent);
+        self.renew_at = NEVER;
         self.detach_topics();
     }
 }

@@ -13,13 +13,13 @@ pub struct Frame {
     pub epoch: u32,
     /// The event's offset, or the position that a reply or an announcement names.
     pub offset: u64,
-    /// The offset of the event before this one.
+    /// The offset of the event before this one, or `token_ms` of a hello.
     pub prev: u64,
     /// The end of a gap, the head of a topic, or `pong_ms`.
     pub to: u64,
-    /// An error code, or the cause of a gap: 1 dropped, 2 conflated, 3 lost.
+    /// An error code, or the cause of a gap: 1 dropped, 2 conflated, 3 lost, 4 included.
     pub code: u16,
-    /// `ping_ms`.
+    /// `ping_ms`, `deadline_ms`, or `token_ms` of a reply.
     pub ms: u64,
     /// [`RECOVERED`](Self::RECOVERED) or [`NOT_RECOVERED`](Self::NOT_RECOVERED).
     pub flags: u8,
@@ -53,6 +53,8 @@ pub enum Kind {
     Error = 3,
     /// A range of events is missing.
     Gap = 4,
+    /// The server asks to move to another connection.
+    Drain = 5,
     /// The server asks for a sign of life.
     Ping = 6,
     /// The server has subscribed this session.
@@ -76,6 +78,7 @@ impl Kind {
             2 => Self::Reply,
             3 => Self::Error,
             4 => Self::Gap,
+            5 => Self::Drain,
             6 => Self::Ping,
             7 => Self::Subscribed,
             8 => Self::Unsubscribed,

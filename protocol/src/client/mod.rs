@@ -23,8 +23,9 @@ mod connection;
 mod frame;
 mod numbers;
 mod output;
-mod request;
+mod requests;
 mod subscription;
+mod table;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -33,12 +34,12 @@ mod topics;
 pub use frame::{Frame, Kind, Verdict};
 pub use output::{Cause, Continuity, Output, Position, State};
 
-use crate::{Millis, code::ErrorCode};
+use crate::Millis;
 use connection::Link;
 use numbers::{Epochs, Topics};
 use output::Outputs;
-use request::{Ask, Requests};
 use subscription::Phase;
+use table::Requests;
 use time::{Backoff, Clock, NEVER};
 
 /// Requests that may be without an answer at one time; a server that answers none must not fill the client's memory.
@@ -58,8 +59,8 @@ pub struct Config {
     pub open_ms: Millis,
     /// How long the answer to the hello may take. 10 s.
     pub hello_ms: Millis,
-    /// How many publishes wait for a connection. 1,000.
-    pub waiting_publishes: usize,
+    /// How many publishes and requests wait for a connection. 1,000.
+    pub waiting_requests: usize,
 }
 
 impl Default for Config {
@@ -70,7 +71,7 @@ impl Default for Config {
             stable_ms: 10_000,
             open_ms: 10_000,
             hello_ms: 10_000,
-            waiting_publishes: 1_000,
+            waiting_requests: 1_000,
         }
     }
 }
@@ -91,7 +92,11 @@ pub struct Client {
     heard_at: Millis,
     /// It is dead after this long without a frame.
     silence_ms: Millis,
+    /// When a fresh token is due.
+    renew_at: Millis,
     requests: Requests,
+    /// Not later than the first `until` of a request.
+    due_at: Millis,
     topics: Topics,
     /// Not later than the first `retry_at` of a topic.
     retry_at: Millis,
@@ -116,7 +121,9 @@ impl Client {
             returned_at: None,
             heard_at: 0,
             silence_ms: 0,
+            renew_at: NEVER,
             requests: Requests::default(),
+            due_at: NEVER,
             topics: Topics::default(),
             retry_at: NEVER,
             server_topics: 0,
@@ -154,30 +161,6 @@ impl Client {
             self.end_topic(frame.topic);
         }
         verdict
-    }
-
-    /// Publishes; the driver keeps what, under the number that this gives, until it is acknowledged or rejected.
-    ///
-    /// It is sent at once where there is a connection, else it waits for one.
-    pub fn publish(&mut self, now: Millis) -> u32 {
-        self.clock.advance(now);
-        let refusal = match self.link {
-            Link::Connected { .. } if self.requests.open() < MOST_OPEN_REQUESTS => {
-                let id = self.requests.push(Ask::Publish);
-                self.outputs.push(Output::Publish { id });
-                return id;
-            }
-            Link::Connected { .. } => ErrorCode::LIMIT,
-            Link::Closed => ErrorCode::CLOSED,
-            Link::Stopped { .. } => ErrorCode::NOT_SENT,
-            _ if self.requests.waiting() < self.config.waiting_publishes => {
-                return self.requests.push(Ask::Waiting);
-            }
-            _ => ErrorCode::OFFLINE_QUEUE_FULL,
-        };
-        let id = self.requests.number();
-        self.outputs.push(Output::Rejected { id, code: refusal });
-        id
     }
 
     /// The next thing to do or to pass on.

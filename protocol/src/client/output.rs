@@ -47,6 +47,23 @@ pub enum Output {
     Publish {
         /// The request's number.
         id: u32,
+        /// What the frame must have as `epoch`: it was sent before.
+        epoch: Option<u32>,
+    },
+    /// Send the call or read that was given this number.
+    Request {
+        /// The request's number.
+        id: u32,
+    },
+    /// Send `$cancel`.
+    Cancel {
+        /// The number of the call.
+        id: u32,
+    },
+    /// Fetch a token and send `$token`; if there is none, nothing.
+    Token {
+        /// The request's number.
+        id: u32,
     },
     /// Send `$pong`.
     Pong,
@@ -57,7 +74,12 @@ pub enum Output {
         /// Where.
         at: Position,
     },
-    /// A publish was not done, or nobody can say ([`ErrorCode::UNKNOWN`]).
+    /// A call or read was answered; the answer is the data of the frame that was handled last.
+    Replied {
+        /// The request's number.
+        id: u32,
+    },
+    /// A publish, call or read was not done, or nobody can say ([`ErrorCode::UNKNOWN`]).
     Rejected {
         /// The request's number.
         id: u32,

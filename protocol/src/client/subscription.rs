@@ -8,6 +8,11 @@ use crate::Millis;
 const MOST_RECOVERIES: u8 = 5;
 const RECOVERY_WINDOW_MS: Millis = 30_000;
 
+/// The causes of a `$gap`, as numbers of the tuple. The one that is not here is lost, and any other is taken for it.
+pub(super) const DROPPED: u16 = 1;
+const CONFLATED: u16 = 2;
+const INCLUDED: u16 = 4;
+
 /// Whether the server sends the topic's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -86,16 +91,21 @@ impl Subscription {
         self.hole(now)
     }
 
-    /// A `$gap` from `after` to `to`; `lost` if the server has lost the events and another try may find them.
-    pub(super) fn gap(&mut self, after: u64, to: u64, lost: bool, now: Millis) -> Step {
+    /// A `$gap` from `after` to `to`.
+    pub(super) fn gap(&mut self, after: u64, to: u64, cause: u16, now: Millis) -> Step {
         if self.phase != Phase::Live || to <= self.offset || to <= after {
             return Step::Drop;
         }
         // A gap that begins later than this topic has come tells of one hole and hides another.
-        if lost || after > self.offset.max(self.waived) {
-            return self.hole(now);
+        let joins = after <= self.offset.max(self.waived);
+        match cause {
+            DROPPED | CONFLATED if joins => Step::Deliver,
+            INCLUDED if joins => {
+                self.offset = to;
+                Step::Drop
+            }
+            _ => self.hole(now),
         }
-        Step::Deliver
     }
 
     /// A first hole is recovered; one that comes again and again is given up, so that no server keeps a client busy.

@@ -5,8 +5,8 @@ use super::{
     connection::Link,
     frame::{Frame, Kind, Verdict},
     output::{Cause, Continuity, Position},
-    request::Ask,
-    subscription::{Phase, Step},
+    subscription::{DROPPED, Phase, Step},
+    table::Ask,
     time::NEVER,
 };
 use crate::{Millis, code::ErrorCode};
@@ -39,7 +39,7 @@ impl Client {
             return;
         }
         if subscription.phase != Phase::Off {
-            let id = self.requests.push(Ask::Unsubscribe);
+            let id = self.requests.push(Ask::Unsubscribe, true, NEVER);
             self.outputs.push(Output::Unsubscribe { id, topic });
         }
         self.end_topic(topic);
@@ -94,46 +94,32 @@ impl Client {
 
     fn gap(&mut self, Frame { topic, offset, to, code, .. }: Frame) {
         let now = self.clock.now();
-        let cause = match code {
-            1 => Cause::Dropped,
-            2 => Cause::Conflated,
-            _ => Cause::Lost,
-        };
         let Some(subscription) = self.topics.find(topic) else { return };
         let mut after = offset;
-        let cause = match subscription.gap(offset, to, cause == Cause::Lost, now) {
+        let cause = match subscription.gap(offset, to, code, now) {
             Step::Drop => return,
             Step::Recover => return self.recover(topic),
             Step::GiveUp => {
                 after = subscription.offset;
                 Cause::Lost
             }
-            Step::Deliver => cause,
+            Step::Deliver if code == DROPPED => Cause::Dropped,
+            Step::Deliver => Cause::Conflated,
         };
         subscription.waived = subscription.waived.max(to);
         self.outputs.push(Output::Gap { topic, after, to, cause });
     }
 
-    fn answer(&mut self, frame: Frame) {
-        let Some((id, ask)) = self.requests.answer(frame.re) else { return };
-        let done = frame.kind == Kind::Reply;
-        match ask {
-            Ask::Publish if done => {
-                let at = Position { epoch: frame.epoch, offset: frame.offset };
-                self.outputs.push(Output::Acked { id, at });
-            }
-            Ask::Publish => {
-                self.outputs.push(Output::Rejected { id, code: ErrorCode(frame.code) });
-            }
-            // A number may belong to another topic by now, or its topic to a later request.
-            Ask::Subscribe(topic) if self.topics.find(topic).is_some_and(|s| s.request == id) => {
-                if done {
-                    self.settle(Frame { topic, ..frame });
-                } else {
-                    self.refused(topic, ErrorCode(frame.code));
-                }
-            }
-            _ => {}
+    /// The answer to the `$subscribe` with this number.
+    pub(super) fn subscribe_answered(&mut self, topic: u32, id: u32, frame: Frame) {
+        // A number may belong to another topic by now, or its topic to a later request.
+        if self.topics.find(topic).is_none_or(|s| s.request != id) {
+            return;
+        }
+        if frame.kind == Kind::Reply {
+            self.settle(Frame { topic, ..frame });
+        } else {
+            self.refused(topic, ErrorCode(frame.code));
         }
     }
 
@@ -243,7 +229,7 @@ impl Client {
             return;
         }
         let Some(subscription) = self.topics.find(topic) else { return };
-        let id = self.requests.push(Ask::Subscribe(topic));
+        let id = self.requests.push(Ask::Subscribe { topic }, true, NEVER);
         subscription.request = id;
         subscription.phase = Phase::Asked;
         subscription.retry_at = NEVER;
@@ -296,7 +282,7 @@ impl Client {
         self.outputs.push(Output::ReleaseTopic { topic });
     }
 
-    fn let_go(&mut self, epoch: u32) {
+    pub(super) fn let_go(&mut self, epoch: u32) {
         if self.epochs.let_go(epoch) {
             self.outputs.push(Output::ReleaseEpoch { epoch });
         }

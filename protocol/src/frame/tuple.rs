@@ -67,7 +67,14 @@ struct Data<'a> {
     ping_ms: Field<'a>,
     #[serde(borrow, deserialize_with = "present")]
     pong_ms: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    token_ms: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    deadline_ms: Field<'a>,
 }
+
+/// Begins the name of the topic of another topic's members.
+const PRESENCE: &str = "$presence:";
 
 /// A field of any type, or none: only a field that counts for its frame can make it malformed.
 type Field<'a> = Option<&'a RawValue>;
@@ -92,16 +99,19 @@ impl<'a> Tuple<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let fields: Fields<'a> = object(text)?;
         let data = fields.data.unwrap_or(RawValue::NULL);
-        let tuple = if fields.topic.starts_with('$') {
-            Self::reserved(&fields.topic, fields.re, data)?
-        } else {
-            Self::event(fields)?
+        let of_session = fields.offset.is_none() && fields.prev.is_none();
+        let tuple = match fields.topic.strip_prefix(PRESENCE) {
+            Some(_) if of_session => Self::new(Kind::Ignored),
+            None if fields.topic.starts_with('$') => {
+                Self::reserved(&fields.topic, fields.re, data)?
+            }
+            _ => Self::event(fields)?,
         };
         Some(Self { data, ..tuple })
     }
 
     fn event(fields: Fields<'a>) -> Option<Self> {
-        check_name(&fields.topic).ok()?;
+        check_name(fields.topic.strip_prefix(PRESENCE).unwrap_or(&fields.topic)).ok()?;
         let mut tuple = match (fields.offset, fields.prev) {
             (None, None) => Self::new(Kind::Message),
             (offset, prev) => {
@@ -120,13 +130,18 @@ impl<'a> Tuple<'a> {
             "$reply" => Kind::Reply,
             "$error" => Kind::Error,
             "$gap" => Kind::Gap,
+            "$drain" => Kind::Drain,
             "$subscribed" => Kind::Subscribed,
             "$unsubscribed" => Kind::Unsubscribed,
             "$ping" => return Some(Self::new(Kind::Ping)),
             _ => return Some(Self::new(Kind::Ignored)),
         };
-        let data: Data<'a> =
-            if data.get().starts_with('{') { object(data.get())? } else { Data::default() };
+        let data: Data<'a> = match object(data.get()) {
+            Some(data) => data,
+            // A reply's data may be the application's.
+            None if kind == Kind::Reply || !data.get().starts_with('{') => Data::default(),
+            None => return None,
+        };
         let mut tuple = Self::new(kind);
         let frame = &mut tuple.frame;
         match kind {
@@ -134,16 +149,18 @@ impl<'a> Tuple<'a> {
                 frame.re = integer(re)?;
                 frame.ms = integer(data.ping_ms)?;
                 frame.to = integer(data.pong_ms)?;
+                frame.prev = integer(data.token_ms).unwrap_or(0);
             }
             Kind::Reply => {
                 frame.re = integer(re)?;
-                frame.offset = optional(data.offset, integer)?;
-                frame.to = optional(data.head, integer)?;
-                frame.flags = optional(data.recovered, recovered)?;
-                tuple.epoch = optional(data.epoch, |field| string(field).map(Some))?;
+                frame.offset = integer(data.offset).unwrap_or(0);
+                frame.to = integer(data.head).unwrap_or(0);
+                frame.ms = integer(data.token_ms).unwrap_or(0);
+                frame.flags = recovered(data.recovered);
+                tuple.epoch = string(data.epoch);
             }
             Kind::Error => {
-                frame.re = optional(re, integer)?;
+                frame.re = if re.is_none() { 0 } else { integer(re)? };
                 frame.code = code(data.code)?;
             }
             Kind::Gap => {
@@ -152,6 +169,7 @@ impl<'a> Tuple<'a> {
                 frame.code = cause(data.cause)?;
                 tuple.topic = string(data.topic)?;
             }
+            Kind::Drain => frame.ms = integer(data.deadline_ms)?,
             Kind::Subscribed => {
                 frame.offset = integer(data.offset)?;
                 tuple.topic = string(data.topic)?;
@@ -169,11 +187,6 @@ impl<'a> Tuple<'a> {
 /// Serde takes an array for a struct too.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
-}
-
-/// The value of a field that may be absent.
-fn optional<'a, T: Default>(field: Field<'a>, read: impl Fn(Field<'a>) -> Option<T>) -> Option<T> {
-    if field.is_none() { Some(T::default()) } else { read(field) }
 }
 
 /// An integer in range, however it is written: `5.0` and `5e0` are 5, as they are to JavaScript.
@@ -196,11 +209,11 @@ fn string(field: Field<'_>) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
 }
 
-fn recovered(field: Field<'_>) -> Option<u8> {
-    match field?.get() {
-        "true" => Some(Frame::RECOVERED),
-        "false" => Some(Frame::NOT_RECOVERED),
-        _ => None,
+fn recovered(field: Field<'_>) -> u8 {
+    match field.map(RawValue::get) {
+        Some("true") => Frame::RECOVERED,
+        Some("false") => Frame::NOT_RECOVERED,
+        _ => 0,
     }
 }
 
@@ -209,6 +222,7 @@ fn cause(field: Field<'_>) -> Option<u16> {
         "dropped" => Some(1),
         "conflated" => Some(2),
         "lost" => Some(3),
+        "included" => Some(4),
         _ => None,
     }
 }

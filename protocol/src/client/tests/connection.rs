@@ -30,7 +30,7 @@ fn connects_says_hello_and_asks_for_what_waits() {
     let mut f = Fixture::new();
     f.check_state(State::Idle);
     f.client.subscribe(1, f.now);
-    let publish = f.client.publish(f.now);
+    let publish = f.client.publish(0, f.now);
     f.check(&[]);
     f.client.connect(f.now);
     f.client.connect(f.now);
@@ -42,7 +42,7 @@ fn connects_says_hello_and_asks_for_what_waits() {
     f.check(&[
         Output::State(State::Connected),
         Output::Subscribe { id: 3, topic: 1, since: None },
-        Output::Publish { id: publish },
+        Output::Publish { id: publish, epoch: None },
     ]);
 }
 
@@ -317,4 +317,53 @@ fn messages_and_errors_that_answer_nothing_are_delivered() {
         assert_eq!(f.client.handle_frame(frame, f.now), expected, "{frame:?}");
     }
     f.check(&[]);
+}
+
+#[test]
+fn a_token_is_renewed_before_it_ends() {
+    for (token_ms, wait) in [
+        (1, 1_000),
+        (1_200, 1_000),
+        (60_000, 48_000),
+        (150_000, 120_000),
+        (3_600_000, 3_570_000),
+        (crate::MAX_INTEGER, crate::MAX_INTEGER - 30_000),
+    ] {
+        let mut f = Fixture::new();
+        f.client.connect(f.now);
+        f.client.handle_opened(f.now);
+        f.take();
+        f.frame(Frame { re: 1, prev: token_ms, ..Frame::new(Kind::Hello) });
+        f.take();
+        let at = f.now + wait;
+        assert_eq!(f.client.poll_timeout(), Some(at), "{token_ms}");
+        f.client.handle_timeout(at - 1);
+        f.check(&[]);
+        f.now = at;
+        f.client.handle_timeout(at);
+        f.check(&[Output::Token { id: 2 }]);
+        assert_eq!(f.client.poll_timeout(), None, "once");
+        f.frame(Frame { re: 2, ms: 60_000, ..Frame::new(Kind::Reply) });
+        assert_eq!(f.client.poll_timeout(), Some(at + 48_000));
+    }
+}
+
+#[test]
+fn a_token_that_is_not_taken_ends_as_the_close_says() {
+    let mut f = Fixture::new();
+    f.client.connect(f.now);
+    f.client.handle_opened(f.now);
+    f.frame(Frame { re: 1, prev: 60_000, ..Frame::new(Kind::Hello) });
+    f.wait();
+    f.take();
+    f.refuse(2, 200);
+    f.check(&[]);
+    assert_eq!(f.client.poll_timeout(), None);
+    f.lose(CloseCode::TOKEN_EXPIRED);
+    f.check(&[Output::State(State::Connecting), Output::Open]);
+    f.open();
+    // An identity that does not end, and an answer to what an earlier connection asked.
+    f.frame(Frame { re: 2, ms: 60_000, ..Frame::new(Kind::Reply) });
+    f.wait();
+    assert!(f.is_waiting(), "no token was due");
 }

@@ -2,12 +2,13 @@
 
 mod connection;
 mod publishes;
+mod requests;
 mod topics;
 
 use alloc::vec::Vec;
 
 use super::*;
-use crate::code::CloseCode;
+use crate::code::{CloseCode, ErrorCode};
 
 /// A client with a driver's view of it.
 struct Fixture {
@@ -56,6 +57,30 @@ impl Fixture {
 
     fn event(&mut self, topic: u32, offset: u64, prev: u64) -> Verdict {
         self.client.handle_event(topic, offset, prev, self.now)
+    }
+
+    /// The connection is lost and comes back; gives what was asked then.
+    fn reconnect(&mut self) -> Vec<Output> {
+        self.client.handle_closed(CloseCode::ABNORMAL, self.now);
+        self.now = self.client.poll_timeout().expect("a retry");
+        self.client.handle_timeout(self.now);
+        self.open();
+        let mut outputs = self.take();
+        assert_eq!(outputs.remove(0), Output::State(State::Connected));
+        outputs
+    }
+
+    #[track_caller]
+    fn rejects(&mut self, expected: &[(u32, ErrorCode)]) {
+        let rejected = self.take().into_iter().filter_map(|output| match output {
+            Output::Rejected { id, code } => Some((id, code)),
+            _ => None,
+        });
+        assert_eq!(rejected.collect::<Vec<_>>(), expected);
+    }
+
+    fn refuse(&mut self, re: u64, code: u16) {
+        self.frame(Frame { re, code, ..Frame::new(Kind::Error) });
     }
 
     #[track_caller]

@@ -7,27 +7,12 @@ const fn at(offset: u64) -> Position {
 }
 
 impl Fixture {
-    fn refuse(&mut self, re: u64, code: u16) {
-        self.frame(Frame { re, code, ..Frame::new(Kind::Error) });
-    }
-
     fn gap(&mut self, after: u64, to: u64, code: u16) {
         self.frame(Frame { topic: 1, offset: after, to, code, ..Frame::new(Kind::Gap) });
     }
 
     fn announce(&mut self, Position { epoch, offset }: Position) {
         self.frame(Frame { topic: 1, epoch, offset, ..Frame::new(Kind::Subscribed) });
-    }
-
-    /// The connection is lost and comes back; gives what was asked then.
-    fn reconnect(&mut self) -> Vec<Output> {
-        self.client.handle_closed(CloseCode::ABNORMAL, self.now);
-        self.now = self.client.poll_timeout().expect("a retry");
-        self.client.handle_timeout(self.now);
-        self.open();
-        let mut outputs = self.take();
-        assert_eq!(outputs.remove(0), Output::State(State::Connected));
-        outputs
     }
 
     #[track_caller]
@@ -173,7 +158,7 @@ fn what_a_gap_waived_is_over_when_the_topic_is_asked_for_again() {
 
 #[test]
 fn gaps_that_hide_something_make_it_recover() {
-    for (after, to, code) in [(41, 60, 3), (50, 60, 1), (50, 60, 2)] {
+    for (after, to, code) in [(41, 60, 3), (50, 60, 1), (50, 60, 2), (50, 60, 4), (41, 60, 9)] {
         let mut f = Fixture::subscribed(AT);
         f.gap(after, to, code);
         f.check(&[subscribe(3, Some(AT))]);
@@ -181,8 +166,21 @@ fn gaps_that_hide_something_make_it_recover() {
 }
 
 #[test]
+fn what_a_snapshot_included_moves_the_position() {
+    let mut f = Fixture::subscribed(AT);
+    f.gap(41, 50, 4);
+    f.drops(45, 44);
+    f.delivers(51, 50);
+    // After events that were dropped, which was told.
+    f.gap(51, 60, 1);
+    f.gap(60, 70, 4);
+    f.check(&[gap(51, 60, Cause::Dropped)]);
+    assert_eq!(f.reconnect(), [subscribe(4, Some(at(70)))]);
+}
+
+#[test]
 fn gaps_of_nothing_are_nothing() {
-    for (after, to, code) in [(30, 40, 3), (41, 41, 3), (60, 50, 1), (0, 0, 1)] {
+    for (after, to, code) in [(30, 40, 3), (41, 41, 3), (60, 50, 1), (0, 0, 1), (30, 40, 4)] {
         let mut f = Fixture::subscribed(AT);
         f.gap(after, to, code);
         f.check(&[]);

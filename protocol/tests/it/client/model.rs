@@ -31,10 +31,35 @@ pub(super) type Name = u32;
 
 #[derive(Clone, Debug)]
 pub(super) enum Up {
-    Hello { id: u32 },
-    Subscribe { id: u32, topic: Name, since: Option<(Name, u64)> },
-    Unsubscribe { id: u32, topic: Name },
-    Publish { id: u32, topic: Name, payload: u64 },
+    Hello {
+        id: u32,
+    },
+    Subscribe {
+        id: u32,
+        topic: Name,
+        since: Option<(Name, u64)>,
+    },
+    Unsubscribe {
+        id: u32,
+        topic: Name,
+    },
+    /// The payload is its message id too; with the epoch it is sent again.
+    Publish {
+        id: u32,
+        topic: Name,
+        payload: u64,
+        epoch: Option<Name>,
+    },
+    Call {
+        id: u32,
+        payload: u64,
+    },
+    Read {
+        id: u32,
+    },
+    Cancel {
+        id: u32,
+    },
     Pong,
 }
 
@@ -93,6 +118,13 @@ pub(super) struct Server {
     pub(super) truth: BTreeMap<(Name, Name), Vec<u64>>,
     /// Payloads of publishes in order of arrival.
     pub(super) published: Vec<u64>,
+    /// Those that were refused once: if the refusal is lost, they are sent again and may come later than others.
+    pub(super) refused: BTreeSet<u64>,
+    /// Where each was appended, and the calls that were carried out: what a server remembers.
+    places: BTreeMap<u64, (Name, u64)>,
+    pub(super) called: Vec<u64>,
+    /// Calls that run.
+    running: Vec<u32>,
     greeted: bool,
     subscriptions: BTreeMap<Name, Subscription>,
     pub(super) sent: Vec<Down>,
@@ -107,6 +139,10 @@ impl Server {
             next_epoch: 0,
             truth: BTreeMap::new(),
             published: Vec::new(),
+            refused: BTreeSet::new(),
+            places: BTreeMap::new(),
+            called: Vec::new(),
+            running: Vec::new(),
             greeted: false,
             subscriptions: BTreeMap::new(),
             sent: Vec::new(),
@@ -117,12 +153,14 @@ impl Server {
     pub(super) fn accept(&mut self) {
         self.greeted = false;
         self.subscriptions.clear();
+        self.running.clear();
         self.sent.clear();
     }
 
     /// Every topic begins anew.
     pub(super) fn restart(&mut self) {
         self.logs.clear();
+        self.places.clear();
     }
 
     pub(super) fn handle(&mut self, frame: Up) {
@@ -146,24 +184,52 @@ impl Server {
                     self.sent.push(Down::Reply { re: id, at: None, flags: 0 });
                 }
             }
-            Up::Publish { id, topic, payload } => {
-                if self.faulty && self.random.percent(5) {
-                    self.sent.push(Down::Error { re: id, code: 303 });
-                    return;
-                }
-                self.published.push(payload);
-                let early = self.random.percent(50);
-                let at = if early { None } else { Some(self.append(topic)) };
-                let log = self.log(topic);
-                // The answer may come before or after the event.
-                let (epoch, next) = (log.epoch, log.head() + 1);
-                let at = at.unwrap_or((epoch, next));
-                self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
-                if early {
-                    self.append_at(topic, next);
+            Up::Publish { id, topic, payload, epoch } => self.publish(id, topic, payload, epoch),
+            Up::Call { id, payload } => {
+                self.called.push(payload);
+                self.running.push(id);
+            }
+            Up::Read { id } => self.sent.push(Down::Reply { re: id, at: None, flags: 0 }),
+            Up::Cancel { id } => {
+                if let Some(at) = self.running.iter().position(|&running| running == id) {
+                    self.running.swap_remove(at);
+                    self.sent.push(Down::Error { re: id, code: 404 });
                 }
             }
             Up::Pong | Up::Hello { .. } => {}
+        }
+        while !self.running.is_empty() && (!self.faulty || self.random.percent(40)) {
+            let at = self.random.below(self.running.len() as u64) as usize;
+            let re = self.running.swap_remove(at);
+            self.sent.push(Down::Reply { re, at: None, flags: 0 });
+        }
+    }
+
+    fn publish(&mut self, id: u32, topic: Name, payload: u64, epoch: Option<Name>) {
+        if self.faulty && self.random.percent(5) {
+            self.refused.insert(payload);
+            self.sent.push(Down::Error { re: id, code: 303 });
+            return;
+        }
+        if epoch.is_some_and(|epoch| epoch != self.log(topic).epoch) {
+            self.sent.push(Down::Error { re: id, code: 401 });
+            return;
+        }
+        if let Some(&at) = self.places.get(&payload) {
+            assert!(epoch.is_some(), "a publish that is sent again says so");
+            self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
+            return;
+        }
+        self.published.push(payload);
+        // The answer may come before or after the event.
+        let early = self.random.percent(50);
+        let log = self.log(topic);
+        let (epoch, next) = (log.epoch, log.head() + 1);
+        let at = if early { (epoch, next) } else { self.append(topic) };
+        self.places.insert(payload, at);
+        self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
+        if early {
+            self.append_at(topic, next);
         }
     }
 
@@ -181,6 +247,20 @@ impl Server {
             (Some(_), None) => (head, 2),
             (Some((_, offset)), Some(_)) => (offset, 1),
         };
+        // A snapshot has some of the newest events, which is told when they would come.
+        let newest = log.offsets[log.offsets.len() - log.kept..].to_vec();
+        if flags != 1 && self.random.percent(30) && newest.len() > 2 {
+            let from = self.random.below(newest.len() as u64 - 1) as usize;
+            let has = from + 1 + self.random.below((newest.len() - from - 1) as u64) as usize;
+            let (after, to) = (newest[from], newest[has]);
+            self.sent.push(Down::Reply { re: id, at: Some((epoch, after)), flags });
+            self.sent.push(Down::Gap { topic, after, to, cause: 4 });
+            for pair in newest[has..].windows(2) {
+                self.sent.push(Down::Event { topic, offset: pair[1], prev: pair[0] });
+            }
+            self.subscriptions.entry(topic).or_default().hole = None;
+            return;
+        }
         self.sent.push(Down::Reply { re: id, at: Some((epoch, offset)), flags });
         let mut prev = offset;
         for offset in missed.into_iter().flatten() {

@@ -26,6 +26,8 @@ struct Seen {
     last: u64,
     /// Reported holes since the last event.
     holes: Vec<(u64, u64)>,
+    /// Where the position may have moved without an event.
+    included: u64,
 }
 
 #[derive(Debug)]
@@ -54,8 +56,12 @@ pub(super) struct World {
     counts: BTreeMap<Name, u32>,
     seen: BTreeMap<Name, Seen>,
     publishes: BTreeMap<u32, (Name, u64)>,
+    calls: BTreeMap<u32, u64>,
+    reads: BTreeSet<u32>,
     next_payload: u64,
+    /// The outcomes of publishes and calls, by their payload.
     unknown: BTreeSet<u64>,
+    cancelled: BTreeSet<u64>,
     acked: BTreeSet<u64>,
     rejected: BTreeSet<u64>,
     state: State,
@@ -79,8 +85,11 @@ impl World {
             counts: BTreeMap::new(),
             seen: BTreeMap::new(),
             publishes: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            reads: BTreeSet::new(),
             next_payload: 0,
             unknown: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             acked: BTreeSet::new(),
             rejected: BTreeSet::new(),
             state: State::Idle,
@@ -121,7 +130,11 @@ impl World {
         }
         self.send();
         self.run(self.now + 60_000);
-        assert!(self.publishes.is_empty(), "every publish has an outcome");
+        let open = (&self.publishes, &self.calls, &self.reads);
+        assert!(
+            open.0.is_empty() && open.1.is_empty() && open.2.is_empty(),
+            "each has an outcome: {open:?}"
+        );
         for topic in self.counts.keys().copied().collect::<Vec<_>>() {
             let (epoch, head) = self.server.head(topic);
             let seen = &self.seen[&topic];
@@ -150,12 +163,16 @@ impl World {
     }
 
     fn check_publishes(&self) {
-        assert!(self.server.published.is_sorted(), "publishes arrive in order");
-        let arrived: BTreeSet<_> = self.server.published.iter().copied().collect();
-        assert_eq!(arrived.len(), self.server.published.len(), "none arrives twice");
+        let Server { published, called, refused, .. } = &self.server;
+        let in_order = published.iter().filter(|payload| !refused.contains(payload));
+        assert!(in_order.is_sorted(), "publishes arrive in order: {published:?}");
+        assert!(called.is_sorted(), "calls arrive in order");
+        let arrived: BTreeSet<_> = published.iter().chain(called).copied().collect();
+        assert_eq!(arrived.len(), published.len() + called.len(), "none arrives twice");
         assert!(self.acked.is_subset(&arrived), "what was acknowledged has arrived");
         assert!(self.rejected.is_disjoint(&arrived), "what was not sent has not");
-        let told = self.acked.len() + self.rejected.len() + self.unknown.len();
+        let outcomes = [&self.acked, &self.rejected, &self.unknown, &self.cancelled];
+        let told: usize = outcomes.iter().map(|outcome| outcome.len()).sum();
         assert_eq!(told as u64, self.next_payload, "one outcome each");
     }
 
@@ -190,6 +207,8 @@ impl World {
             35 => self.client.handle_wake(self.now),
             36 if self.random.percent(10) => self.client.close(self.now),
             37 => self.client.connect(self.now),
+            38 => self.request(),
+            39 if self.random.percent(30) => self.cancel(),
             _ => {}
         }
         self.carry_out();
@@ -217,8 +236,29 @@ impl World {
         self.counts.remove(&topic);
     }
 
+    /// A call or a read, at times with little time.
+    fn request(&mut self) {
+        let timeout_ms = if self.random.percent(50) { 0 } else { 1 + self.random.below(5_000) };
+        if self.random.percent(30) {
+            self.reads.insert(self.client.read(timeout_ms, self.now));
+        } else {
+            self.calls.insert(self.client.call(timeout_ms, self.now), self.next_payload);
+            self.next_payload += 1;
+        }
+        self.carry_out();
+    }
+
+    /// Whatever was begun last is no longer wanted.
+    fn cancel(&mut self) {
+        let last = self.publishes.keys().chain(self.calls.keys()).chain(&self.reads).max();
+        if let Some(&id) = last {
+            self.client.cancel(id, self.now);
+        }
+        self.carry_out();
+    }
+
     fn publish(&mut self, topic: Name) {
-        let id = self.client.publish(self.now);
+        let id = self.client.publish(self.topics.find(topic), self.now);
         self.publishes.insert(id, (topic, self.next_payload));
         self.next_payload += 1;
         self.carry_out();
@@ -327,6 +367,14 @@ impl World {
     fn receive(&mut self, frame: Down) {
         let topic = match &frame {
             Down::Event { topic, .. } => Some(*topic),
+            &Down::Gap { topic, after, to, cause: 4 } => {
+                // Moves the position, if it counts at all.
+                if let Some(seen) = self.seen.get_mut(&topic) {
+                    seen.holes.push((after, to));
+                    seen.included = to;
+                }
+                None
+            }
             _ => None,
         };
         let frame = self.tuple(frame);
@@ -426,10 +474,25 @@ impl World {
                 let topic = self.topics.name(topic);
                 self.upload(Up::Unsubscribe { id, topic });
             }
-            Output::Publish { id } => {
+            Output::Publish { id, epoch } => {
                 let (topic, payload) = self.publishes[&id];
-                self.upload(Up::Publish { id, topic, payload });
+                let epoch = epoch.map(|epoch| self.epochs.name(epoch));
+                self.upload(Up::Publish { id, topic, payload, epoch });
             }
+            Output::Request { id } => match self.calls.get(&id) {
+                Some(&payload) => self.upload(Up::Call { id, payload }),
+                None => {
+                    assert!(self.reads.contains(&id));
+                    self.upload(Up::Read { id });
+                }
+            },
+            Output::Cancel { id } => self.upload(Up::Cancel { id }),
+            Output::Replied { id } => match self.calls.remove(&id) {
+                Some(payload) => {
+                    self.acked.insert(payload);
+                }
+                None => assert!(self.reads.remove(&id)),
+            },
             Output::Pong => self.upload(Up::Pong),
             Output::Acked { id, at } => {
                 let (topic, payload) = self.publishes.remove(&id).expect("a publish");
@@ -438,9 +501,16 @@ impl World {
                 self.acked.insert(payload);
             }
             Output::Rejected { id, code } => {
-                let (_, payload) = self.publishes.remove(&id).expect("a publish");
-                let set =
-                    if code == ErrorCode::UNKNOWN { &mut self.unknown } else { &mut self.rejected };
+                let publish = self.publishes.remove(&id).map(|publish| publish.1);
+                let Some(payload) = publish.or_else(|| self.calls.remove(&id)) else {
+                    assert!(self.reads.remove(&id));
+                    return;
+                };
+                let set = match code {
+                    ErrorCode::UNKNOWN | ErrorCode::TIMEOUT => &mut self.unknown,
+                    ErrorCode::CANCELLED => &mut self.cancelled,
+                    _ => &mut self.rejected,
+                };
                 set.insert(payload);
             }
             Output::Subscribed { topic, how, at } => self.subscribed(topic, how, at),
@@ -472,7 +542,13 @@ impl World {
     fn subscribed(&mut self, topic: u32, how: Continuity, at: Position) {
         let topic = self.topics.name(topic);
         let epoch = self.epochs.name(at.epoch);
-        let begin = Seen { epoch, last: at.offset, holes: Vec::new() };
+        let begin = Seen { epoch, last: at.offset, holes: Vec::new(), included: 0 };
+        if let Some(seen) = self.seen.get_mut(&topic)
+            && seen.epoch == epoch
+            && seen.included == at.offset
+        {
+            seen.last = at.offset.max(seen.last);
+        }
         match (how, self.seen.get(&topic)) {
             (Continuity::Fresh, None) => {
                 self.seen.insert(topic, begin);
@@ -485,7 +561,9 @@ impl World {
                 assert_eq!((seen.epoch, seen.last), (epoch, at.offset));
             }
             (Continuity::Lost, Some(seen)) => {
-                let reported = seen.holes.contains(&(seen.last, at.offset));
+                let reported = seen.holes.iter().any(|&(after, to)| {
+                    to == at.offset && (after == seen.last || after == seen.included)
+                });
                 assert!(reported || seen.epoch != epoch, "{seen:?}, now {at:?}");
                 self.seen.insert(topic, begin);
             }

@@ -1,0 +1,118 @@
+//! The table of requests that wait to be sent or for their answer, in order of their numbers.
+
+use alloc::vec::Vec;
+
+use crate::Millis;
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A publish; its topic was in this epoch, 0 where none was known.
+    Publish { epoch: u32 },
+    /// Something that is done at most once.
+    Call,
+    /// Something that may be asked again.
+    Read,
+    /// A `$subscribe` of this topic.
+    Subscribe { topic: u32 },
+    /// Its answer changes nothing.
+    Unsubscribe,
+    /// A `$token`.
+    Token,
+    /// It has its outcome; swept later, so that answers in order move nothing.
+    Done,
+}
+
+impl Ask {
+    /// Whether the driver's user waits for an outcome.
+    pub(super) fn is_users(self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Call | Self::Read)
+    }
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) id: u32,
+    pub(super) ask: Ask,
+    /// It was sent on the present connection; else it waits for one.
+    pub(super) sent: bool,
+    /// It was sent on an earlier connection.
+    pub(super) again: bool,
+    /// When the answer is no longer waited for.
+    pub(super) until: Millis,
+}
+
+/// The table. Numbers are given in order, so it stays sorted.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    last: u32,
+    table: Vec<Request>,
+    /// How many of the table are done.
+    done: usize,
+    waiting: usize,
+}
+
+impl Requests {
+    /// A number that no open request has. It wraps after four billion; 0 is none.
+    pub(super) fn number(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1).max(1);
+        self.last
+    }
+
+    pub(super) fn push(&mut self, ask: Ask, sent: bool, until: Millis) -> u32 {
+        let id = self.number();
+        self.waiting += usize::from(!sent);
+        self.table.push(Request { id, ask, sent, again: false, until });
+        id
+    }
+
+    /// How many wait for a connection.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many are open.
+    pub(super) fn open(&self) -> usize {
+        self.table.len() - self.done
+    }
+
+    /// Takes the request with this number, if it fits; it is over.
+    pub(super) fn take(&mut self, id: u64, fits: impl Fn(&Request) -> bool) -> Option<Request> {
+        let id = u32::try_from(id).ok()?;
+        // Counted from the oldest, so that the order holds where the numbers wrap.
+        let oldest = self.table.first()?.id;
+        let age = |request: &Request| request.id.wrapping_sub(oldest);
+        let at = self.table.binary_search_by_key(&id.wrapping_sub(oldest), age).ok()?;
+        let entry = self.table.get_mut(at)?;
+        let request = *entry;
+        if request.ask == Ask::Done || !fits(&request) {
+            return None;
+        }
+        entry.ask = Ask::Done;
+        self.waiting -= usize::from(!request.sent);
+        self.done += 1;
+        // Sweeping half of the table or more costs every request a constant.
+        if self.done * 2 >= self.table.len() {
+            self.retain(|_| true);
+        }
+        Some(request)
+    }
+
+    /// Looks at every open request, and forgets those for which it gives `false`.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut Request) -> bool) {
+        self.waiting = 0;
+        let waiting = &mut self.waiting;
+        self.table.retain_mut(|request| {
+            let kept = request.ask != Ask::Done && keep(request);
+            *waiting += usize::from(kept && !request.sent);
+            kept
+        });
+        self.done = 0;
+    }
+
+    #[cfg(test)]
+    pub(super) fn restart_at(&mut self, last: u32) {
+        self.last = last;
+    }
+}
