@@ -24,7 +24,7 @@ use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     frame::{
         Position,
-        client::{Hello, write_hello, write_pong, write_subscribe, write_unsubscribe},
+        client::{Hello, Subscribe, write_hello, write_pong, write_subscribe, write_unsubscribe},
         server::Welcome,
         tuple::Tuple,
     },
@@ -341,7 +341,8 @@ impl Engine {
             Output::Hello { id } => self.send(write_hello(id.into(), &self.hello)),
             Output::Subscribe { id, topic, since } => {
                 let since = since.map(|at| self.position(at));
-                self.send(write_subscribe(id.into(), self.topics.name(topic), since));
+                let subscribe = Subscribe { since, ..Subscribe::to(self.topics.name(topic)) };
+                self.send(write_subscribe(id.into(), &subscribe));
             }
             Output::Unsubscribe { id, topic } => {
                 self.send(write_unsubscribe(id.into(), self.topics.name(topic)));

@@ -43,6 +43,8 @@ pub enum Kind {
     Call,
     /// `$cancel`
     Cancel,
+    /// `$history`
+    History,
     /// A reserved topic that this version does not know.
     Reserved,
     /// Any other name: a publish or a message.
@@ -61,6 +63,7 @@ impl Kind {
             "$token" => Self::Token,
             "$call" => Self::Call,
             "$cancel" => Self::Cancel,
+            "$history" => Self::History,
             _ if topic.starts_with('$') => Self::Reserved,
             _ => Self::Other,
         }
@@ -179,6 +182,33 @@ pub struct Subscribe {
     /// The position to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Position>,
+    /// Whether the topic's state is asked for, unless `since` can be recovered.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub snapshot: bool,
+}
+
+impl Subscribe {
+    /// Asks for a topic's events, and nothing else.
+    #[must_use]
+    pub fn to(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), since: None, snapshot: false }
+    }
+}
+
+/// The data of `$history`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The topic's name.
+    pub topic: String,
+    /// Only events after this offset, and of these the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Only events before this offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// At most so many; 100 where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 /// The data of `$unsubscribe`, and of `subscribe` and `unsubscribe` in plain mode.
@@ -205,9 +235,14 @@ pub fn write_hello(id: u64, hello: &Hello) -> String {
 
 /// The text of `$subscribe`.
 #[must_use]
-pub fn write_subscribe(id: u64, topic: &str, since: Option<Position>) -> String {
-    let data = Subscribe { topic: topic.into(), since };
-    to_json(&Frame { topic: "$subscribe", id: Some(id), data: Some(&data) })
+pub fn write_subscribe(id: u64, subscribe: &Subscribe) -> String {
+    to_json(&Frame { topic: "$subscribe", id: Some(id), data: Some(subscribe) })
+}
+
+/// The text of `$history`.
+#[must_use]
+pub fn write_history(id: u64, history: &History) -> String {
+    to_json(&Frame { topic: "$history", id: Some(id), data: Some(history) })
 }
 
 /// The text of `$unsubscribe`.
@@ -327,11 +362,22 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let since = Position { epoch: "e".into(), offset: 4 };
-        let text = write_subscribe(2, "a\"b", Some(since.clone()));
+        let subscribe = Subscribe { since: Some(since), snapshot: true, ..Subscribe::to("a\"b") };
+        let text = write_subscribe(2, &subscribe);
         let frame = ClientFrame::parse(&text, 128).unwrap();
         assert_eq!((frame.kind, frame.id), (Kind::Subscribe, Some(2)));
         let data: Subscribe = serde_json::from_str(frame.data.get()).unwrap();
-        assert_eq!(data, Subscribe { topic: "a\"b".into(), since: Some(since) });
+        assert_eq!(data, subscribe);
+        let history =
+            History { topic: "a".into(), after: None, before: Some(MAX_INTEGER), limit: Some(5) };
+        let text = write_history(3, &history);
+        assert_eq!(
+            text,
+            r#"{"topic":"$history","id":3,"data":{"topic":"a","before":9007199254740991,"limit":5}}"#
+        );
+        let frame = ClientFrame::parse(&text, 128).unwrap();
+        assert_eq!(frame.kind, Kind::History);
+        assert_eq!(serde_json::from_str::<History>(frame.data.get()).unwrap(), history);
         assert_eq!(write_pong(), r#"{"topic":"$pong"}"#);
         assert_eq!(write_data("t", None, RawValue::NULL), r#"{"topic":"t","data":null}"#);
     }

@@ -2,10 +2,11 @@
 //!
 //! [`tuple`](super::tuple) reads them. Events are written by hand, since one is written for every publish.
 
-use alloc::{collections::BTreeMap, format, string::String};
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{Position, to_json};
 use crate::code::ErrorCode;
@@ -72,7 +73,7 @@ pub struct TokenTaken {
 }
 
 /// The data of a reply to `$subscribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subscribed {
     /// Where the subscription goes on from.
     #[serde(flatten)]
@@ -82,6 +83,40 @@ pub struct Subscribed {
     /// Whether nothing after `since` is missing; absent where `since` was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
+    /// The topic's state as of that position or later, where it was asked for and there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Box<RawValue>>,
+}
+
+/// The data of a reply to `$history`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct History {
+    /// The topic's epoch.
+    pub epoch: String,
+    /// The newest offset when the reply was made.
+    pub head: u64,
+    /// The events, oldest first.
+    pub events: Vec<Listed>,
+}
+
+/// An event as a reply to `$history` lists it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    /// Its data; `null` where the key is removed.
+    pub data: Box<RawValue>,
+    /// Its offset.
+    pub offset: u64,
+    /// The offset of the event before it.
+    pub prev: u64,
+    /// Its key, in a keyed topic.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The key is no more.
+    #[serde(default)]
+    pub removed: bool,
+    /// The id of the publish that it came from.
+    #[serde(default)]
+    pub mid: Option<String>,
 }
 
 /// Why a range of a topic's events is missing.
@@ -128,6 +163,38 @@ pub fn write_hello(re: Option<u64>, welcome: &Welcome) -> String {
 #[must_use]
 pub fn write_reply(re: u64, data: &impl Serialize) -> String {
     to_json(&Frame { topic: "$reply", re: Some(re), data })
+}
+
+/// What stands before and behind the snapshot in a reply to `$subscribe`: the snapshot itself may be large, and the same for many.
+#[must_use]
+pub fn write_around_snapshot(re: u64, subscribed: &Subscribed) -> (String, &'static str) {
+    const BEHIND: &str = "}}";
+    let mut before = write_reply(re, subscribed);
+    before.truncate(before.len() - BEHIND.len());
+    before.push_str(r#","snapshot":"#);
+    (before, BEHIND)
+}
+
+/// The text of a reply to `$history`.
+#[must_use]
+pub fn write_history<'a>(
+    re: u64,
+    epoch: &str,
+    head: u64,
+    events: impl Iterator<Item = Event<'a>>,
+) -> String {
+    let epoch = to_json(&epoch);
+    let mut text = format!(
+        r#"{{"topic":"$reply","re":{re},"data":{{"epoch":{epoch},"head":{head},"events":["#
+    );
+    for (at, event) in events.enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        event.write_listed(&mut text);
+    }
+    text.push_str("]}}");
+    text
 }
 
 /// The data of an error frame.
@@ -230,6 +297,12 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// Writes the event as a reply to `$history` lists it.
+    fn write_listed(&self, text: &mut String) {
+        let _ = write!(text, r#"{{"data":{}"#, self.data);
+        self.write_fields(text);
+    }
+
     /// Writes the fields behind `data`, and the end of the object.
     fn write_fields(&self, text: &mut String) {
         let Self { offset, prev, key, removed, mid, .. } = *self;
@@ -251,14 +324,6 @@ impl Event<'_> {
 #[must_use]
 pub fn write_event(topic: &str, event: &Event<'_>) -> String {
     let mut text = plain_head(topic, event.data, 48);
-    event.write_fields(&mut text);
-    text
-}
-
-/// An event as a reply to `$history` lists it.
-#[must_use]
-pub fn write_listed(event: &Event<'_>) -> String {
-    let mut text = format!(r#"{{"data":{}"#, event.data);
     event.write_fields(&mut text);
     text
 }
@@ -318,7 +383,18 @@ mod tests {
             write_event("a", &removal),
             r#"{"topic":"a","data":null,"offset":58,"prev":57,"key":"k\"","removed":true,"mid":"m"}"#,
         );
-        check(write_listed(&EVENT), r#"{"data":{"x": 1},"offset":58,"prev":57}"#);
+        check(
+            write_history(5, "e\"", 60, [EVENT, removal].into_iter()),
+            concat!(
+                r#"{"topic":"$reply","re":5,"data":{"epoch":"e\"","head":60,"events":["#,
+                r#"{"data":{"x": 1},"offset":58,"prev":57},"#,
+                r#"{"data":null,"offset":58,"prev":57,"key":"k\"","removed":true,"mid":"m"}]}}"#
+            ),
+        );
+        check(
+            write_history(5, "e", 0, [].into_iter()),
+            r#"{"topic":"$reply","re":5,"data":{"epoch":"e","head":0,"events":[]}}"#,
+        );
         check(write_message("a", "null"), r#"{"topic":"a","data":null}"#);
         check(PING.into(), r#"{"topic":"$ping"}"#);
         check(
@@ -326,12 +402,21 @@ mod tests {
             r#"{"topic":"$gap","data":{"topic":"a","after":1,"to":3,"cause":"lost"}}"#,
         );
         let position = Position { epoch: "e".into(), offset: 3 };
+        let subscribed = Subscribed {
+            position: position.clone(),
+            head: 9,
+            recovered: Some(true),
+            snapshot: None,
+        };
         check(
-            write_reply(
-                2,
-                &Subscribed { position: position.clone(), head: 9, recovered: Some(true) },
-            ),
+            write_reply(2, &subscribed),
             r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"recovered":true}}"#,
+        );
+        let (before, behind) =
+            write_around_snapshot(2, &Subscribed { recovered: None, ..subscribed });
+        check(
+            format!("{before}[1]{behind}"),
+            r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"snapshot":[1]}}"#,
         );
         check(
             write_subscribed("a", &position),
@@ -349,6 +434,20 @@ mod tests {
             write_plain_error(&ErrorData::new(ErrorCode::FORBIDDEN, Some("no".into()))),
             r#"{"topic":"error","data":{"code":201,"name":"forbidden","message":"no"}}"#,
         );
+    }
+
+    #[test]
+    fn replies_read_back() {
+        let text = r#"{"head":9,"offset":3,"snapshot":{"a": 1},"epoch":"e"}"#;
+        let subscribed: Subscribed = serde_json::from_str(text).unwrap();
+        assert_eq!((&*subscribed.position.epoch, subscribed.position.offset), ("e", 3));
+        assert_eq!(subscribed.snapshot.unwrap().get(), r#"{"a": 1}"#);
+        let text =
+            r#"{"epoch":"e","head":2,"events":[{"data":[ ],"offset":2,"prev":1,"key":"k"}]}"#;
+        let history: History = serde_json::from_str(text).unwrap();
+        let [event] = &history.events[..] else { panic!("{history:?}") };
+        assert_eq!((event.data.get(), event.offset, event.prev), ("[ ]", 2, 1));
+        assert_eq!((event.key.as_deref(), event.removed), (Some("k"), false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, value::RawValue};
 use tidewire_protocol::frame::{
     Position,
     client::{
-        ClientFrame, Hello, Kind, write_data, write_hello, write_pong, write_subscribe,
+        ClientFrame, Hello, Kind, Subscribe, write_data, write_hello, write_pong, write_subscribe,
         write_unsubscribe,
     },
 };
@@ -53,7 +53,9 @@ fn write(case: &Value) -> String {
         }
         "subscribe" => {
             let since: Option<Position> = serde_json::from_value(case["since"].clone()).unwrap();
-            write_subscribe(id.unwrap(), text("topic"), since)
+            let snapshot = case["snapshot"].as_bool().unwrap_or_default();
+            let subscribe = Subscribe { since, snapshot, ..Subscribe::to(text("topic")) };
+            write_subscribe(id.unwrap(), &subscribe)
         }
         "unsubscribe" => write_unsubscribe(id.unwrap(), text("topic")),
         "publish" => {

@@ -129,7 +129,7 @@ impl<V: Send + Sync + 'static> Request<V> {
     }
 
     async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
-        let Subscribe { topic, since } = decode(data)?;
+        let Subscribe { topic, since, .. } = decode(data)?;
         let topic = parse_topic(&topic)?;
         if let Some((rule, _)) = self.live().rule_of(&topic) {
             self.check_schema(rule.pattern.as_str())?;
@@ -146,7 +146,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
         let answer = |began: &crate::hub::Began| {
             let crate::hub::Began { position, head, recovered, .. } = began.clone();
-            self.reply(&Subscribed { position, head, recovered });
+            self.reply(&Subscribed { position, head, recovered, snapshot: None });
         };
         let subscribed =
             self.session.subscribe_with(topic, Owner::Client, since.as_ref(), answer).await;

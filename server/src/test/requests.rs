@@ -79,7 +79,8 @@ impl Client {
         since: Option<Position>,
     ) -> Result<Subscribed, RequestError> {
         let name = topic.topic()?;
-        self.ask_for("$subscribe", |id| client::write_subscribe(id, &name, since)).await
+        let subscribe = client::Subscribe { since, ..client::Subscribe::to(name.as_str()) };
+        self.ask_for("$subscribe", |id| client::write_subscribe(id, &subscribe)).await
     }
 
     /// Ends a subscription; also where there is none.
