@@ -22,6 +22,7 @@ use crate::{
     live::{Live, Shared},
     metrics::Counters,
     options::Options,
+    publishing::InFlight,
     request::Request,
     session::{Session, Sessions},
     topics::{Rule, TopicBuilder},
@@ -45,7 +46,7 @@ pub struct LiveBuilder<V, S> {
 impl<V: Send + Sync + 'static> LiveBuilder<V, ()> {
     pub(crate) fn new() -> Self {
         Self {
-            context: Context { state: Arc::new(()) },
+            context: Context::new(()),
             options: Options::default(),
             hooks: Hooks::default(),
             rules: Vec::new(),
@@ -61,15 +62,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
     #[must_use]
     pub fn state<S2: Send + Sync + 'static>(self, state: S2) -> LiveBuilder<V, S2> {
         let Self { context: _, options, hooks, rules, calls, broker, new_id } = self;
-        LiveBuilder {
-            context: Context { state: Arc::new(state) },
-            options,
-            hooks,
-            rules,
-            calls,
-            broker,
-            new_id,
-        }
+        LiveBuilder { context: Context::new(state), options, hooks, rules, calls, broker, new_id }
     }
 
     /// Asks `hook` who a client is, by the HTTP request of its upgrade: cookie, query, header. It gives the session's value,
@@ -413,6 +406,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             hub: Hub::new(broker, Arc::clone(&counters)),
             counters,
             sessions: Sessions::default(),
+            in_flight: InFlight::default(),
             places: Places::default(),
             clock: Clock::start(),
             stop: Arc::default(),

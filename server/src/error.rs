@@ -8,6 +8,8 @@ use tidewire_protocol::{
     frame::server,
 };
 
+use crate::broker::BrokerError;
+
 /// Why [`Session::send`](crate::Session::send) did not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +38,19 @@ pub enum PublishError {
     /// The data cannot be JSON.
     #[error("the data cannot be written as JSON")]
     InvalidData,
-    /// The broker cannot be reached, or has no room for another topic.
+    /// The key is empty, or longer than 64 bytes.
+    #[error("a key has 1 to 64 bytes")]
+    InvalidKey,
+    /// More events of the topic wait for the processor than should; only where the publish was not to wait.
+    #[error("too many events of the topic wait")]
+    Busy,
+    /// The topic has as many keys as it may, or there are as many topics as there may be.
+    #[error("a limit of the broker is reached: {0}")]
+    Limit(String),
+    /// The topic is in another epoch than the one that the publish was made for: whether it was published before is not known.
+    #[error("the topic has begun a new epoch: whether it was published is not known")]
+    OtherEpoch,
+    /// The broker cannot be reached: whether it was published is not known.
     #[error("the broker is not available: {0}")]
     Unavailable(String),
 }
@@ -47,8 +61,20 @@ impl PublishError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::InvalidTopic => ErrorCode::INVALID_TOPIC,
-            Self::InvalidData => ErrorCode::INTERNAL,
+            Self::InvalidData | Self::InvalidKey => ErrorCode::INTERNAL,
+            Self::Busy | Self::Limit(_) => ErrorCode::LIMIT,
+            Self::OtherEpoch => ErrorCode::UNKNOWN,
             Self::Unavailable(_) => ErrorCode::UNAVAILABLE,
+        }
+    }
+}
+
+impl From<BrokerError> for PublishError {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Unreachable(why) => Self::Unavailable(why),
+            BrokerError::TooManyTopics | BrokerError::TooManyKeys => Self::Limit(error.to_string()),
+            BrokerError::OtherEpoch => Self::OtherEpoch,
         }
     }
 }

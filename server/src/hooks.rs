@@ -24,11 +24,29 @@ pub(crate) type Hook2<A, B, T> = Box<dyn Fn(A, B) -> BoxFuture<T> + Send + Sync>
 pub struct Context<S> {
     /// The application's state.
     pub state: Arc<S>,
+    pub(crate) mid: Option<Arc<str>>,
+}
+
+impl<S> Context<S> {
+    pub(crate) fn new(state: S) -> Self {
+        Self { state: Arc::new(state), mid: None }
+    }
+
+    /// The client's name for what it publishes: the same when it sends it again, and its user's alone (its own, where users have no
+    /// [key](crate::LiveBuilder::user_key)). `None` in every hook but `on_publish`, and there if the client gave none.
+    #[must_use]
+    pub fn mid(&self) -> Option<&str> {
+        self.mid.as_deref()
+    }
+
+    pub(crate) fn with_mid(&self, mid: Option<&str>) -> Self {
+        Self { mid: mid.map(Into::into), ..self.clone() }
+    }
 }
 
 impl<S> Clone for Context<S> {
     fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state) }
+        Self { state: Arc::clone(&self.state), mid: self.mid.clone() }
     }
 }
 

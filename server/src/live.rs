@@ -3,22 +3,23 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
-use tidewire_protocol::{code::CloseCode, frame::Position, name::Topic, schema::TypedTopic};
+use tidewire_protocol::{code::CloseCode, name::Topic, schema::TypedTopic};
 
 use crate::{
     admission::Places,
-    broker::{Event, Keep, Publish},
+    broker::Event,
     builder::LiveBuilder,
     calls::CallRule,
     clock::Clock,
     error::{PublishError, SendError},
     hooks::Hooks,
-    hub::{Hub, gather},
+    hub::Hub,
     metrics::{Counters, Metrics},
     options::Options,
+    publishing::{InFlight, Publishing},
     session::{Session, Sessions},
     shutdown::Stop,
-    topics::{DEFAULT_RETENTION, Rule, TopicHandle},
+    topics::{Rule, TopicHandle},
 };
 
 /// A live server. Cheap to clone; every clone is the same server.
@@ -48,6 +49,7 @@ pub(crate) struct Shared<V> {
     pub(crate) calls: Vec<CallRule<V>>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) sessions: Sessions<V>,
+    pub(crate) in_flight: InFlight,
     pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
     pub(crate) clock: Clock,
@@ -75,18 +77,15 @@ impl<V: Send + Sync + 'static> Live<V> {
     }
 
     /// Publishes to a topic by its name, without a type. See [`TopicHandle::publish`].
-    ///
-    /// # Errors
-    /// If the name is not valid, the data cannot be JSON, or the broker fails.
-    pub async fn publish(
-        &self,
-        topic: &str,
-        data: &impl Serialize,
-    ) -> Result<Position, PublishError> {
-        let topic = Topic::parse(topic).map_err(|_| PublishError::InvalidTopic)?;
-        let data = serde_json::value::to_raw_value(data).map_err(|_| PublishError::InvalidData)?;
-        let rule = self.rule_of(&topic).map(|(rule, _)| rule);
-        self.append(&topic, Event::new(data), rule).await
+    pub fn publish(&self, topic: &str, data: &impl Serialize) -> Publishing<'_, V> {
+        let topic = Topic::parse(topic).map_err(|_| PublishError::InvalidTopic);
+        let event = serde_json::value::to_raw_value(data).map(Event::new);
+        Publishing::new(self, topic, event)
+    }
+
+    /// Publishes to a topic by its name if nobody has to wait. See [`TopicHandle::try_publish`].
+    pub fn try_publish(&self, topic: &str, data: &impl Serialize) -> Publishing<'_, V> {
+        self.publish(topic, data).without_waiting()
     }
 
     /// Subscribes a session to a topic. See [`Session::subscribe`].
@@ -162,31 +161,6 @@ impl<V: Send + Sync + 'static> Live<V> {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.shared.sessions.len()
-    }
-
-    pub(crate) async fn append(
-        &self,
-        topic: &Topic,
-        event: Event,
-        rule: Option<&Rule<V>>,
-    ) -> Result<Position, PublishError> {
-        let untyped = Keep { retention: DEFAULT_RETENTION, is_keyed: false };
-        let publish = Publish::new(Arc::new(event), rule.map_or(untyped, |rule| rule.keep));
-        self.hub().wait_for_room(topic).await;
-        let mut publish = self.hub().broker().publish(topic, publish);
-        // Subscribers are served when the broker has let go of the topic.
-        let place = std::future::poll_fn(|cx| gather(|| publish.as_mut().poll(cx))).await;
-        let place = place.map_err(|error| PublishError::Unavailable(error.to_string()))?;
-        match rule {
-            Some(rule) => rule.published.add(1),
-            None => self.shared.counters.published_untyped(),
-        }
-        Ok(Position { epoch: place.epoch.as_str().into(), offset: place.offset })
-    }
-
-    /// The rule of a schema entry.
-    pub(crate) fn rule(&self, entry: &str) -> Option<&Rule<V>> {
-        self.shared.rules.iter().find(|rule| rule.pattern.as_str() == entry)
     }
 
     /// The rule whose pattern matches a name, and the parameters.

@@ -5,7 +5,6 @@ use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
     code::ErrorCode,
-    frame::Position,
     name::{Params, Pattern, Topic},
     schema::TypedTopic,
     topic::Retention,
@@ -18,6 +17,7 @@ use crate::{
     hooks::{BoxFuture, Context},
     live::Live,
     metrics::Count,
+    publishing::Publishing,
     session::Session,
 };
 
@@ -28,10 +28,21 @@ pub(crate) const DEFAULT_RETENTION: Retention =
 type SubscribeHook<V> =
     Box<dyn Fn(Session<V>, &Params<'_>) -> Option<BoxFuture<Access>> + Send + Sync>;
 type PublishHook<V> = Box<
-    dyn Fn(Session<V>, &Params<'_>, &RawValue) -> Result<BoxFuture<Result<Event, Refusal>>, Refusal>
+    dyn Fn(
+            Session<V>,
+            &Params<'_>,
+            NewPublish<'_>,
+        ) -> Result<BoxFuture<Result<Event, Refusal>>, Refusal>
         + Send
         + Sync,
 >;
+
+/// What a client publishes.
+pub(crate) struct NewPublish<'a> {
+    pub(crate) data: &'a RawValue,
+    /// The client's name for it, where it counts.
+    pub(crate) mid: Option<&'a str>,
+}
 
 /// One schema entry's rules, with its types erased.
 pub(crate) struct Rule<V> {
@@ -107,6 +118,9 @@ where
     }
 
     /// Turns what a client publishes into the event that all subscribers get, or refuses it.
+    ///
+    /// A client that was cut off sends again what was not acknowledged, under the same [`mid`](Context::mid). The event is appended once, but
+    /// the hook runs again: what it writes elsewhere should have the `mid` as a unique key, beside the topic and the user.
     #[must_use]
     pub fn on_publish<F, R>(mut self, hook: F) -> Self
     where
@@ -114,11 +128,11 @@ where
         R: Future<Output = Result<T::Event, Refusal>> + Send + 'static,
     {
         let context = self.context.clone();
-        self.rule.on_publish = Some(Box::new(move |session, params, data| {
+        self.rule.on_publish = Some(Box::new(move |session, params, NewPublish { data, mid }| {
             let topic = T::from_params(params).ok_or(Refusal::new(ErrorCode::UNKNOWN_TOPIC))?;
             let publish =
                 serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
-            let event = hook(context.clone(), session, topic, publish);
+            let event = hook(context.with_mid(mid), session, topic, publish);
             Ok(Box::pin(async move {
                 let event = event.await?;
                 event_of::<T>(&event).map_err(Refusal::from)
@@ -155,17 +169,16 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
         self.topic.topic().map_err(|_| PublishError::InvalidTopic)
     }
 
-    /// Publishes an event to every subscriber. Resolves with its position once the broker has appended it; it never waits for a
-    /// subscriber's socket.
-    ///
-    /// # Errors
-    /// If a parameter is empty or too long, the event cannot be JSON, or the broker fails.
-    ///
-    /// # Cancel safety
-    /// A publish that is dropped may have been appended.
-    pub async fn publish(&self, event: &T::Event) -> Result<Position, PublishError> {
-        let event = event_of::<T>(event).map_err(|_| PublishError::InvalidData)?;
-        self.live.append(&self.name()?, event, self.live.rule(T::PATTERN)).await
+    /// Publishes an event to every subscriber, when it is awaited. Resolves with its position once the broker has appended it; it never
+    /// waits for a subscriber's socket, only where more than 1,024 events of the topic wait for the processor. [`Publishing`] says what
+    /// more can be asked.
+    pub fn publish(&self, event: &T::Event) -> Publishing<'a, V> {
+        Publishing::new(self.live, self.name(), event_of::<T>(event))
+    }
+
+    /// Publishes an event as [`publish`](Self::publish) does, but fails with [`PublishError::Busy`] where that would wait.
+    pub fn try_publish(&self, event: &T::Event) -> Publishing<'a, V> {
+        self.publish(event).without_waiting()
     }
 
     /// How many sessions of this process are subscribed to the topic.

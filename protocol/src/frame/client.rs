@@ -23,7 +23,14 @@ pub struct ClientFrame<'a> {
     pub data: &'a RawValue,
     /// The number under which the client wants an answer.
     pub id: Option<u64>,
+    /// The client's name for a publish.
+    pub mid: Option<Cow<'a, str>>,
+    /// The epoch in which a publish was first sent.
+    pub epoch: Option<Cow<'a, str>>,
 }
+
+/// The longest `mid`.
+pub const MID_BYTES: usize = 64;
 
 /// What a client's frame is; its topic alone decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +97,15 @@ struct Fields<'a> {
     data: Option<&'a RawValue>,
     #[serde(default)]
     id: Option<u64>,
+    #[serde(borrow, default)]
+    mid: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    epoch: Option<Text<'a>>,
 }
+
+/// serde borrows a text within an `Option` only if told so by a type.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> ClientFrame<'a> {
     /// Reads the text of one frame, in which values may nest `depth` deep.
@@ -119,6 +134,8 @@ impl<'a> ClientFrame<'a> {
             topic: fields.topic,
             data: fields.data.unwrap_or(RawValue::NULL),
             id: fields.id,
+            mid: fields.mid.map(|Text(mid)| mid),
+            epoch: fields.epoch.map(|Text(epoch)| epoch),
         })
     }
 }
@@ -143,6 +160,12 @@ impl Hello {
     #[must_use]
     pub fn has_valid_client(&self) -> bool {
         self.client.len() == 32 && self.client.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// The bits of a valid `client`.
+    #[must_use]
+    pub fn client_bits(&self) -> u128 {
+        u128::from_str_radix(&self.client, 16).unwrap_or(0)
     }
 }
 
@@ -316,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn a_publish_has_a_name_and_the_epoch_it_was_first_sent_in() {
+        for (text, mid, epoch) in [
+            (r#"{"topic":"a"}"#, None, None),
+            (r#"{"topic":"a","mid":null,"epoch":null}"#, None, None),
+            (r#"{"mid":"5b1c-7","epoch":"k3","topic":"a"}"#, Some("5b1c-7"), Some("k3")),
+            (r#"{"topic":"a","mid":"\u00e9"}"#, Some("é"), None),
+        ] {
+            let frame = ClientFrame::parse(text, 4).unwrap();
+            assert_eq!((frame.mid.as_deref(), frame.epoch.as_deref()), (mid, epoch), "{text}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_frame() {
         for text in [
             "",
@@ -332,6 +368,9 @@ mod tests {
             r#"{"topic":"a","id":1.5}"#,
             r#"{"topic":"a","id":"1"}"#,
             r#"{"topic":"a","id":9007199254740992}"#,
+            r#"{"topic":"a","mid":5}"#,
+            r#"{"topic":"a","epoch":5}"#,
+            r#"{"topic":"a","mid":"1","mid":"1"}"#,
             r#"{"topic":"a"} x"#,
             r#"{"topic":"a","data":}"#,
             r#"{"topic":"\ud800"}"#,

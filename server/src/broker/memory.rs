@@ -241,7 +241,11 @@ fn ready<'a, T: Send + 'a>(value: Result<T, BrokerError>) -> BrokerFuture<'a, T>
 
 impl Broker for MemoryBroker {
     fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place> {
-        ready(self.inner.with(topic, |entry, now| entry.publish(publish, now)).flatten())
+        ready(
+            self.inner
+                .with(topic, |entry, now| entry.publish(publish, now))
+                .and_then(|place| place),
+        )
     }
 
     fn attach<'a>(&'a self, topic: &'a Topic, sink: Arc<dyn Sink>) -> BrokerFuture<'a, Place> {

@@ -153,6 +153,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             schema,
         };
         self.outbox.answer(encode::text(&server::write_hello(id, &welcome)));
+        session.handle_client(hello.client_bits());
         session.go_full();
         self.core.handle_welcomed();
     }

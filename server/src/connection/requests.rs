@@ -8,7 +8,7 @@ use tidewire_protocol::{
     MAX_INTEGER,
     code::{CloseCode, ErrorCode},
     frame::{
-        client::{ClientFrame, Kind, Subscribe, Token, TopicOnly},
+        client::{ClientFrame, Kind, MID_BYTES, Subscribe, Token, TopicOnly},
         server::{self, ErrorData, Subscribed, TokenTaken},
     },
     message::Message,
@@ -18,6 +18,7 @@ use tidewire_protocol::{
 
 use super::Connection;
 use crate::{
+    broker::{Event, Once, Publish},
     clock::millis,
     close::CloseReason,
     error::{Access, Refusal},
@@ -27,6 +28,7 @@ use crate::{
     outbox::Outbox,
     rights,
     session::Session,
+    topics::NewPublish,
     ws::encode,
 };
 
@@ -39,6 +41,8 @@ pub(super) struct Frame {
     topic: String,
     pub(super) data: Box<RawValue>,
     pub(super) id: Option<u64>,
+    mid: Option<Box<str>>,
+    epoch: Option<Box<str>>,
     /// The length of its text.
     pub(super) bytes: usize,
 }
@@ -50,6 +54,8 @@ impl Frame {
             topic: frame.topic.clone().into_owned(),
             data: frame.data.to_owned(),
             id: frame.id,
+            mid: frame.mid.as_deref().map(Into::into),
+            epoch: frame.epoch.as_deref().map(Into::into),
             bytes,
         }
     }
@@ -195,12 +201,27 @@ impl<V: Send + Sync + 'static> Request<V> {
         let Some(hook) = &rule.on_publish else {
             return Err(Refusal::forbidden().message("clients do not publish to this topic"));
         };
-        let event = hook(self.session.clone(), &params, &frame.data)?;
-        drop(params);
-        let data = event.timed(live.counters(), Hook::Publish).await?;
-        let position = live.append(&topic, data, Some(rule)).await;
-        let position =
-            position.map_err(|error| Refusal::new(error.code()).message(error.to_string()))?;
+        let Frame { data, mid, epoch, .. } = frame;
+        if mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > MID_BYTES) {
+            return Err(Refusal::invalid_data().message("a mid has 1 to 64 bytes"));
+        }
+        let once = mid.and_then(|name| Some(Once { scope: self.session.scope()?, name }));
+        let publish = async {
+            let mid = once.as_ref().map(|once| &*once.name);
+            let new = NewPublish { data: &data, mid };
+            let event = hook(self.session.clone(), &params, new)?;
+            let event = event.timed(live.counters(), Hook::Publish).await?;
+            let event = Arc::new(Event { mid: mid.map(Into::into), ..event });
+            let once = once.clone();
+            let publish = |keep| Publish { once, epoch, ..Publish::new(event, keep) };
+            live.append(&topic, Some(rule), publish)
+                .await
+                .map_err(|error| Refusal::new(error.code()).message(error.to_string()))
+        };
+        let position = match &once {
+            Some(once) => live.shared().in_flight.run(&topic, once, publish).await?,
+            None => publish.await?,
+        };
         self.reply(&position);
         Ok(())
     }

@@ -93,11 +93,15 @@ impl Local {
     pub(super) async fn wait_for_room(&self) {
         loop {
             let taken = self.taken.notified();
-            if self.lock().pending.len() < PENDING_EVENTS {
+            if self.has_room() {
                 return;
             }
             taken.await;
         }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().pending.len() < PENDING_EVENTS
     }
 
     /// Delivers what is pending: here, if that is one slice of subscribers, else by a task.

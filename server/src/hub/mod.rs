@@ -139,6 +139,11 @@ impl Hub {
         }
     }
 
+    /// Whether a publish to a topic would not wait.
+    pub(crate) fn has_room(&self, topic: &Topic) -> bool {
+        self.find(topic).is_none_or(|local| local.has_room())
+    }
+
     /// How many sessions here are subscribed to a topic.
     pub(crate) fn count(&self, topic: &Topic) -> usize {
         self.find(topic).map_or(0, |local| local.lock().subscribers.len())

@@ -6,7 +6,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -45,6 +45,8 @@ struct Inner<V> {
     /// The user's key, where the application names its users.
     user: Option<String>,
     value: RwLock<Arc<V>>,
+    /// The client instance, as its hello says: 128 bits.
+    client: OnceLock<[u8; 16]>,
     /// Whether the client has said hello.
     is_full: AtomicBool,
     outbox: Arc<Outbox>,
@@ -77,6 +79,7 @@ impl<V: Send + Sync + 'static> Session<V> {
                 id,
                 user,
                 value: RwLock::new(Arc::new(value)),
+                client: OnceLock::new(),
                 is_full: AtomicBool::new(false),
                 outbox,
                 live,
@@ -232,6 +235,22 @@ impl<V: Send + Sync + 'static> Session<V> {
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.inner.outbox.closed()
+    }
+
+    /// Whose a publish of this session is, when it is sent again: the user's, else the client instance's; of a plain session without a
+    /// user nobody's.
+    pub(crate) fn scope(&self) -> Option<Box<str>> {
+        let scope = match (&self.inner.user, self.inner.client.get()) {
+            (Some(user), _) => format!("user:{user}"),
+            (None, Some(client)) => format!("client:{:032x}", u128::from_be_bytes(*client)),
+            (None, None) => return None,
+        };
+        Some(scope.into())
+    }
+
+    /// The hello has said which client instance it is.
+    pub(crate) fn handle_client(&self, client: u128) {
+        let _ = self.inner.client.set(client.to_be_bytes());
     }
 
     pub(crate) fn is_full(&self) -> bool {
