@@ -38,7 +38,7 @@ export const enum Op {
   Subscribed = 11,
   /** topic, error code, `retry_at` (0: its subscriptions are over) */
   Refused = 12,
-  /** topic, after, to, cause */
+  /** topic, cause, after, to */
   Gap = 13,
   /** how many */
   Malformed = 14,

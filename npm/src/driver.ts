@@ -217,8 +217,8 @@ export class Driver implements Home {
       case Op.Refused:
         return this.#refused(this.topics.members(a), this.#refusal(b), c > 0);
       case Op.Gap: {
-        const cause = causes[core.arg(3) - 1] ?? "lost";
-        for (const member of this.topics.members(a)) member.gap({ after: b, to: c, cause });
+        const cause = causes[b - 1] ?? "lost";
+        for (const member of this.topics.members(a)) member.gap({ after: c, to: core.arg(3), cause });
         return;
       }
       case Op.Malformed:

@@ -14,17 +14,15 @@ extern crate alloc;
 use alloc::boxed::Box;
 
 use tidewire_protocol::{
-    client::{Client, Config, Frame, Kind, Verdict},
+    client::{Client, Config, Frame, Kind, Numbers, Verdict},
     code::CloseCode,
 };
 
-use crate::output::{Arguments, encode};
-
-/// A client and the arguments of the output that was polled last.
+/// A client and the output that was polled last.
 #[derive(Debug)]
 pub struct Core {
     client: Client,
-    arguments: Arguments,
+    output: Numbers,
 }
 
 impl Core {
@@ -36,7 +34,7 @@ impl Core {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn create(seed: f64) -> Box<Core> {
     let client = Client::new(Config::default(), seed as u64);
-    Box::new(Core { client, arguments: Arguments::default() })
+    Box::new(Core { client, output: Numbers::default() })
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -150,15 +148,20 @@ pub extern "C" fn frame(
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn poll(core: &mut Core) -> u32 {
-    let Some(output) = core.client.poll_output() else { return 0 };
-    let (op, arguments) = encode(output);
-    core.arguments = arguments;
-    op
+    core.output = core.client.poll_numbers().unwrap_or_default();
+    core.output.op
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn arg(core: &Core, index: u32) -> f64 {
-    core.arguments.get(index as usize).map_or(0.0, |&number| number as f64)
+    let Numbers { a, b, c, d, .. } = core.output;
+    let number = match index {
+        0 => a.into(),
+        1 => b.into(),
+        2 => c,
+        _ => d,
+    };
+    number as f64
 }
 
 #[cfg(test)]
@@ -192,7 +195,6 @@ mod tests {
         assert_eq!(event(&mut core, 0, 1, 42.0, 41.0, now), 0, "a repeat");
         assert_eq!(event(&mut core, 0, 1, 45.0, 44.0, now), 2, "a hole");
         assert_eq!(polled(&mut core), Some((5, [3.0, 1.0, 1.0, 42.0])));
-        assert_eq!(arg(&core, 9), 0.0);
         let id = request(&mut core, 1, 5e3, now);
         assert_eq!(polled(&mut core), Some((17, [f64::from(id), 0.0, 0.0, 0.0])));
         assert_eq!(timeout(&core), now + 5e3);

@@ -41,7 +41,7 @@
 //! | 10 | a publish or request was rejected | id; error code |
 //! | 11 | a topic's events flow | topic; 0 fresh, 1 recovered, 2 lost; epoch; offset |
 //! | 12 | a topic was refused | topic; error code; `retry_at` (0: its subscriptions are over) |
-//! | 13 | events are missing | topic; after; to; 1 dropped, 2 conflated, 3 lost, 4 new epoch |
+//! | 13 | events are missing | topic; 1 dropped, 2 conflated, 3 lost, 4 new epoch; after; to |
 //! | 14 | malformed frames have come | how many |
 //! | 15 | a topic's number is free | topic |
 //! | 16 | an epoch's number is free | epoch |
@@ -59,6 +59,5 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 pub mod exports;
-mod output;
 #[cfg(target_arch = "wasm32")]
 mod runtime;

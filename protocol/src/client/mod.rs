@@ -22,6 +22,7 @@
 mod connection;
 mod frame;
 mod numbers;
+mod numeric;
 mod output;
 mod requests;
 mod subscription;
@@ -32,12 +33,13 @@ mod time;
 mod topics;
 
 pub use frame::{Frame, Kind, Verdict};
+pub use numeric::Numbers;
 pub use output::{Cause, Continuity, Output, Position, State};
 
 use crate::Millis;
 use connection::Link;
 use numbers::{Epochs, Topics};
-use output::Outputs;
+use numeric::{Outputs, RELEASE_EPOCH, RELEASE_TOPIC};
 use subscription::Phase;
 use table::Requests;
 use time::{Backoff, Clock, NEVER};
@@ -165,11 +167,16 @@ impl Client {
 
     /// The next thing to do or to pass on.
     pub fn poll_output(&mut self) -> Option<Output> {
+        self.poll_numbers()?.output()
+    }
+
+    /// [`poll_output`](Self::poll_output) in numbers.
+    pub fn poll_numbers(&mut self) -> Option<Numbers> {
         loop {
             let output = self.outputs.pop()?;
-            let stands = match output {
-                Output::ReleaseTopic { topic } => self.topics.release(topic),
-                Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+            let stands = match output.op {
+                RELEASE_TOPIC => self.topics.release(output.a),
+                RELEASE_EPOCH => self.epochs.release(output.a),
                 _ => true,
             };
             if stands {

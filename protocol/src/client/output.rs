@@ -1,7 +1,5 @@
 //! What the core asks of its driver and tells it.
 
-use alloc::vec::Vec;
-
 use crate::{
     Millis,
     code::{CloseCode, ErrorCode},
@@ -174,11 +172,11 @@ pub enum State {
 #[non_exhaustive]
 pub enum Continuity {
     /// It begins here.
-    Fresh,
+    Fresh = 0,
     /// Nothing is missing.
-    Recovered,
+    Recovered = 1,
     /// Something is missing; a [`Output::Gap`] said so.
-    Lost,
+    Lost = 2,
 }
 
 /// Why events are missing.
@@ -186,42 +184,11 @@ pub enum Continuity {
 #[non_exhaustive]
 pub enum Cause {
     /// The client was too slow, and the topic drops the oldest.
-    Dropped,
+    Dropped = 1,
     /// Later events of the same key took their place.
-    Conflated,
+    Conflated = 2,
     /// The topic's history no longer has them.
-    Lost,
+    Lost = 3,
     /// The topic began anew: nobody knows what came at the end of its earlier life.
-    NewEpoch,
-}
-
-/// The outputs that have not been polled, in order.
-///
-/// A `VecDeque` would do, but it is ten times the code, and a driver polls until nothing is left.
-#[derive(Debug, Default)]
-pub(super) struct Outputs {
-    queue: Vec<Output>,
-    polled: usize,
-}
-
-impl Outputs {
-    pub(super) fn push(&mut self, output: Output) {
-        self.queue.push(output);
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.get(self.polled).copied();
-        match output {
-            Some(_) => self.polled += 1,
-            None => {
-                self.queue.clear();
-                self.polled = 0;
-            }
-        }
-        output
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.polled >= self.queue.len()
-    }
+    NewEpoch = 4,
 }

@@ -72,7 +72,7 @@ impl Client {
     /// Sends all that waits, in order.
     pub(super) fn send_waiting(&mut self) {
         let outputs = &mut self.outputs;
-        self.requests.retain(|request| {
+        self.requests.retain(&mut |request| {
             if !request.sent {
                 request.sent = true;
                 outputs.push(match request.ask {
@@ -115,7 +115,7 @@ impl Client {
     /// Ends what hung on the connection; `unsent` also ends what waits for one.
     pub(super) fn end_requests(&mut self, unsent: Option<ErrorCode>) {
         let Self { requests, outputs, epochs, .. } = self;
-        requests.retain(|request| {
+        requests.retain(&mut |request| {
             let Request { id, ask, sent, .. } = *request;
             let code = match (ask, unsent) {
                 _ if !ask.is_users() => return false,
@@ -142,7 +142,7 @@ impl Client {
     pub(super) fn end_due(&mut self, now: Millis) {
         self.due_at = NEVER;
         let Self { requests, outputs, due_at, .. } = self;
-        requests.retain(|&mut Request { id, ask, sent, until, .. }| {
+        requests.retain(&mut |&mut Request { id, ask, sent, until, .. }| {
             if until > now {
                 *due_at = until.min(*due_at);
                 return true;

@@ -94,13 +94,15 @@ impl Requests {
         self.done += 1;
         // Sweeping half of the table or more costs every request a constant.
         if self.done * 2 >= self.table.len() {
-            self.retain(|_| true);
+            self.retain(&mut |_| true);
         }
         Some(request)
     }
 
     /// Looks at every open request, and forgets those for which it gives `false`.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut Request) -> bool) {
+    ///
+    /// Not generic: each use would be a copy of it in the WASM module.
+    pub(super) fn retain(&mut self, keep: &mut dyn FnMut(&mut Request) -> bool) {
         self.waiting = 0;
         let waiting = &mut self.waiting;
         self.table.retain_mut(|request| {
