@@ -6,6 +6,7 @@ use super::results::Results;
 const COLUMNS: usize = 2;
 const PANEL_WIDTH: usize = 470;
 const BAR_HEIGHT: usize = 18;
+const HEAD: usize = 50;
 const PANEL_HEAD: usize = 34;
 const LABEL_WIDTH: usize = 118;
 const VALUE_WIDTH: usize = 72;
@@ -25,9 +26,9 @@ const SHOWN: &[(&str, &str)] = &[
 
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#1f2328}\
-.title{font-weight:600}.unit{fill:#656d76}\
+.head{font-size:16px;font-weight:600}.title,.name{font-weight:600}.unit{fill:#656d76}\
 rect{fill:#b6bdc6}.ours{fill:#0b7fab}.limit{fill:#8a94a0}\
-line{stroke:#1f2328;stroke-opacity:.55}\
+line{stroke:#1f2328;stroke-opacity:.8}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.unit{fill:#8d96a0}rect{fill:#4b535d}\
 .ours{fill:#36a9d6}.limit{fill:#6b7683}line{stroke:#e6edf3}}";
 
@@ -41,16 +42,19 @@ pub(super) fn draw(results: &Results) -> String {
         .collect();
     let most = panels.iter().map(|(_, bars)| bars.len()).max().unwrap_or(0);
     let panel_height = PANEL_HEAD + most * BAR_HEIGHT + MARGIN;
-    let (width, height) =
-        (COLUMNS * PANEL_WIDTH + MARGIN, panels.len().div_ceil(COLUMNS) * panel_height + MARGIN);
+    let width = COLUMNS * PANEL_WIDTH + MARGIN;
+    let height = HEAD + panels.len().div_ceil(COLUMNS) * panel_height + MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
-         <title>Tidewire beside its peers; shorter is better</title>\n<style>{STYLE}</style>\n"
+         <title>Tidewire beside its peers; shorter is better</title>\n<style>{STYLE}</style>\n\
+         <text class=\"head\" x=\"{MARGIN}\" y=\"28\">Tidewire beside its peers</text>\n\
+         <text class=\"unit\" x=\"{MARGIN}\" y=\"46\">shorter is better; a bar is the median of all rounds, \
+         a line goes from the least to the most</text>\n"
     );
     for (number, (figure, bars)) in panels.iter().enumerate() {
         let x = number % COLUMNS * PANEL_WIDTH + MARGIN;
-        let y = number / COLUMNS * panel_height + MARGIN;
+        let y = HEAD + number / COLUMNS * panel_height + MARGIN;
         svg += &format!("<g transform=\"translate({x} {y})\">\n{}</g>\n", panel(figure, bars));
     }
     svg + "</svg>\n"
@@ -76,14 +80,14 @@ fn panel(figure: &Figure, bars: &[(&str, Spread)]) -> String {
     );
     for (number, (peer, Spread { median, min, max, .. })) in bars.iter().enumerate() {
         let y = PANEL_HEAD + number * BAR_HEIGHT;
-        let class = match *peer {
-            name if name.starts_with("tidewire") => " class=\"ours\"",
-            name if name.starts_with("limit") => " class=\"limit\"",
-            _ => "",
+        let (class, text_class) = match *peer {
+            name if name.starts_with("tidewire") => (" class=\"ours\"", " class=\"name\""),
+            name if name.starts_with("limit") => (" class=\"limit\"", ""),
+            _ => ("", ""),
         };
-        let (middle, text) = (y + BAR_HEIGHT / 2 - 2, y + BAR_HEIGHT - 6);
+        let (middle, text) = (y + BAR_HEIGHT / 2 - 2, y + BAR_HEIGHT - 7);
         svg += &format!(
-            "<text x=\"{label}\" y=\"{text}\" text-anchor=\"end\">{peer}</text>\
+            "<text{text_class} x=\"{label}\" y=\"{text}\" text-anchor=\"end\">{peer}</text>\
              <rect{class} x=\"{LABEL_WIDTH}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\"/>\
              <line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{middle}\" y2=\"{middle}\"/>\
              <text x=\"{value:.1}\" y=\"{text}\">{shown}</text>\n",

@@ -179,10 +179,21 @@ impl Figure {
         match self.kind {
             Kind::Cpu if value < 1_000.0 => format!("{:.3}", value / 1e3),
             Kind::Cpu => format!("{:.2}", value / 1e3),
-            Kind::Memory => format!("{value:.0}"),
+            Kind::Memory => grouped(value),
             Kind::Latency(_) => format!("{:.2}", value / 1e6),
         }
     }
+}
+
+/// A whole number, in groups of three digits.
+fn grouped(value: f64) -> String {
+    let mut text = format!("{value:.0}");
+    let mut at = text.len();
+    while at > 3 && text.as_bytes()[at - 4].is_ascii_digit() {
+        at -= 3;
+        text.insert(at, ',');
+    }
+    text
 }
 
 /// The middle, and the ends.
@@ -236,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_grouped() {
+        let check = |value, expected| assert_eq!(grouped(value), expected);
+        check(86.4, "86");
+        check(-137.0, "-137");
+        check(1_743.0, "1,743");
+        check(-1_234_567.0, "-1,234,567");
+    }
+
+    #[test]
     fn figures_are_read_by_their_names() {
         let report = json!({
             "measures": [{ "name": "burst-1", "count": 1000, "server_ns": 3_000_000 }],
@@ -246,7 +266,7 @@ mod tests {
             figure.of(&report).map(|value| figure.show(value))
         };
         assert_eq!(value("burst-1").as_deref(), Some("3.00"));
-        assert_eq!(value("subscribed").as_deref(), Some("2290"));
+        assert_eq!(value("subscribed").as_deref(), Some("2,290"));
         assert_eq!(value("rate"), None);
     }
 
