@@ -21,7 +21,7 @@ const TOPIC: &str = "feed:idle";
 const CHUNK: usize = 64;
 
 /// How long a server is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_millis(300);
 
 const WAIT: Duration = Duration::from_secs(10);
 
