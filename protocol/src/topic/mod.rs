@@ -1,15 +1,20 @@
 //! The topic core: one topic's log of events.
 //!
 //! [`Log::append`] gives an event its offset and `prev` and keeps it in a history that is bounded by count, age and bytes;
-//! a cursor is an offset, and [`Log::after`] reads on from it. Offsets begin at 1 and grow by 1 here; logs that are copies of
-//! another's [`Log::append_at`] may have holes, which `prev` shows.
+//! a cursor is an offset, and [`Log::read`] reads on from it. Offsets begin at 1 and grow by 1 here; logs that are copies of
+//! another's [`Log::append_at`] may have holes, which `prev` shows. A keyed topic's last events stand beside, in its [`State`].
 //!
 //! Invariant: the `prev` of each retained entry is the offset of the one before it, and the newest one's offset is the head.
 
+mod cursor;
 pub mod mids;
+mod state;
 
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
 use core::fmt;
+
+pub use cursor::{Missing, Page, PageLimits, Reading};
+pub use state::{Full, Key, MAX_KEY_BYTES, State, StateLimits};
 
 use crate::Millis;
 
@@ -88,18 +93,6 @@ pub enum Start {
     Lost,
 }
 
-/// How a cursor reads on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
-    /// Every event.
-    #[default]
-    All,
-    /// The newest only: what does not fit one page is dropped.
-    Newest,
-    /// The last event of each key.
-    Keys,
-}
-
 /// One topic's events.
 #[derive(Debug)]
 pub struct Log<E> {
@@ -107,13 +100,15 @@ pub struct Log<E> {
     head: u64,
     entries: VecDeque<Entry<E>>,
     bytes: usize,
+    /// `None` as long as no event had a key.
+    state: Option<Box<State<E>>>,
 }
 
 impl<E> Log<E> {
     /// An empty log of a new epoch.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: 0, entries: VecDeque::new(), bytes: 0 }
+        Self { epoch, head: 0, entries: VecDeque::new(), bytes: 0, state: None }
     }
 
     /// The epoch of all offsets here.
@@ -146,6 +141,43 @@ impl<E> Log<E> {
         self.entries.is_empty()
     }
 
+    /// The last event of each key; `None` if no event had one.
+    #[must_use]
+    pub fn state(&self) -> Option<&State<E>> {
+        self.state.as_deref()
+    }
+
+    /// When the oldest retained event was appended.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Millis> {
+        self.entries.front().map(|entry| entry.at)
+    }
+
+    /// Appends the event of a key and makes it the key's last. Returns its offset and `prev`.
+    ///
+    /// # Errors
+    /// If the state has no room for it; nothing changes then.
+    pub fn append_keyed(
+        &mut self,
+        key: Key<'_>,
+        event: E,
+        bytes: usize,
+        keep: Retention,
+        now: Millis,
+    ) -> Result<(u64, u64), Full>
+    where
+        E: Clone,
+    {
+        let state = self.state.get_or_insert_default();
+        if !state.admits(key, bytes) {
+            return Err(Full);
+        }
+        let (offset, prev) = (self.head + 1, self.head);
+        state.set(key, Entry { offset, prev, event: event.clone(), at: now, bytes });
+        self.append_at(offset, event, bytes, keep, now);
+        Ok((offset, prev))
+    }
+
     /// Appends an event whose data is `bytes` long. Returns its offset and `prev`.
     pub fn append(&mut self, event: E, bytes: usize, keep: Retention, now: Millis) -> (u64, u64) {
         let offset = self.head + 1;
@@ -174,8 +206,11 @@ impl<E> Log<E> {
         prev
     }
 
-    /// Drops what is older than `age_ms`.
+    /// Drops what is older than `age_ms`, and tombstones that are too old.
     pub fn expire(&mut self, age_ms: Millis, now: Millis) {
+        if let Some(state) = &mut self.state {
+            state.expire(now);
+        }
         while self.entries.front().is_some_and(|entry| now.saturating_sub(entry.at) >= age_ms) {
             self.drop_oldest();
         }
@@ -210,7 +245,7 @@ impl<E> Log<E> {
     }
 
     /// The retained events after `offset`, oldest first.
-    pub fn after(&self, offset: u64) -> impl Iterator<Item = &Entry<E>> {
+    pub fn after(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Entry<E>> {
         let at = self.first_after(offset).unwrap_or(self.entries.len());
         self.entries.range(at..)
     }
