@@ -49,6 +49,7 @@ pub use session::Session;
 pub use shutdown::Shutdown;
 pub use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
+    delivery::Overflow,
     frame::Position,
     message::Message,
     name::Topic,

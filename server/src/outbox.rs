@@ -25,7 +25,7 @@ use tidewire_protocol::delivery::{Delivery, Queue, QueueLimits, Verdict};
 use crate::{
     close::CloseReason,
     error::SendError,
-    hub::Frames,
+    hub::{CatchUp, Frames},
     io::Io,
     metrics::Counters,
     ws::{Opcode, deflate::Deflate, encode},
@@ -55,6 +55,8 @@ struct State {
     /// During a turn of the connection's task. Nothing is in it while frames wait: they would be older.
     cork: Option<Cork>,
     queue: Queue,
+    /// Subscriptions that have begun to lag, for the connection's task.
+    lagging: Vec<CatchUp>,
     closed: Option<CloseReason>,
     failed: Option<io::ErrorKind>,
 }
@@ -69,6 +71,17 @@ struct Frame {
 /// The outbox is corked while this lives.
 #[derive(Debug)]
 pub(crate) struct Corked<'a>(&'a Outbox);
+
+/// What [`Outbox::deliver`] did with a batch of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// So many of them were sent; the caller counts them.
+    Sent { messages: usize, bytes: usize },
+    /// None were sent.
+    Nothing,
+    /// The subscription lags from now on: the caller hands its cursor to [`Outbox::lag`].
+    Lags,
+}
 
 /// What [`Outbox::poll_flush`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +107,7 @@ impl Outbox {
             written: 0,
             cork: None,
             queue: Queue::new(limits),
+            lagging: Vec::new(),
             closed: None,
             failed: None,
         };
@@ -122,9 +136,9 @@ impl Outbox {
         self.pull(&mut state);
         state.written = 0;
         state.drop_waiting();
-        let io = state.io.take();
+        let (io, lagging) = (state.io.take(), std::mem::take(&mut state.lagging));
         drop(state);
-        drop(io);
+        drop((io, lagging));
     }
 
     /// Whether the connection takes the compressed frames that all connections share.
@@ -189,31 +203,49 @@ impl Outbox {
         }
     }
 
-    /// Gives a batch of events to a subscription and does what the verdict says. Returns how many messages and bytes were
-    /// sent; the caller counts them.
+    /// Gives a batch of events to a subscription and does what the verdict says.
     pub(crate) fn deliver(
         &self,
         delivery: &mut Delivery,
         offsets: &[u64],
         frames: &Frames,
-    ) -> (usize, usize) {
+    ) -> Delivered {
         let mut state = self.lock();
         if state.closed.is_some() {
-            return (0, 0);
+            return Delivered::Nothing;
         }
         self.make_room(&mut state, offsets.len(), frames.from(0).len());
         match delivery.handle_events(offsets, |from| frames.from(from).len(), &mut state.queue) {
             Verdict::Send(from) => {
                 let (bytes, messages) = (frames.from(from), offsets.len() - from);
                 self.write(&mut state, bytes, messages, |bytes| frames.share(bytes));
-                (messages, bytes.len())
+                Delivered::Sent { messages, bytes: bytes.len() }
             }
             Verdict::Close => {
                 self.close_locked(&mut state, CloseReason::SlowConsumer);
-                (0, 0)
+                Delivered::Nothing
             }
-            _ => (0, 0),
+            Verdict::Lag => Delivered::Lags,
+            _ => Delivered::Nothing,
         }
+    }
+
+    /// A subscription has begun to lag: the connection's task reads on for it when the socket has taken what waits.
+    pub(crate) fn lag(&self, cursor: CatchUp) {
+        let mut state = self.lock();
+        // Whoever has closed it gives nothing more to its subscriptions.
+        if state.closed.is_none() {
+            state.lagging.push(cursor);
+            drop(state);
+            self.task.wake();
+        }
+    }
+
+    /// Takes the subscriptions that have begun to lag. Returns whether there is room to read on: the socket has taken all.
+    pub(crate) fn take_lagging(&self, into: &mut Vec<CatchUp>) -> bool {
+        let mut state = self.lock();
+        into.append(&mut state.lagging);
+        state.frames.is_empty()
     }
 
     /// Writes bytes that count for `messages`; `share` gives what the socket does not take as a part to keep.
@@ -225,6 +257,9 @@ impl Outbox {
         share: impl FnOnce(&B) -> Bytes,
     ) {
         let all = bytes.as_ref();
+        if messages == 0 {
+            state.queue.push_uncounted(all.len());
+        }
         if messages > 0
             && let Some(cork) = state.open_cork(all.len())
         {
@@ -328,6 +363,7 @@ impl Outbox {
     }
 
     /// Whether nothing waits: the socket has taken all.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().frames.is_empty()
     }
@@ -392,8 +428,9 @@ impl State {
     }
 
     fn sent(&mut self, messages: usize, bytes: usize) {
-        if messages > 0 {
-            self.queue.pop(messages, bytes);
+        match messages {
+            0 => self.queue.pop_uncounted(bytes),
+            _ => self.queue.pop(messages, bytes),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
     code::ErrorCode,
+    delivery::Overflow,
     name::{Params, Pattern, Topic},
     schema::TypedTopic,
     topic::Retention,
@@ -49,6 +50,7 @@ pub(crate) struct Rule<V> {
     pub(crate) pattern: &'static Pattern,
     pub(crate) hash: String,
     pub(crate) keep: Keep,
+    pub(crate) overflow: Overflow,
     pub(crate) published: Count,
     pub(crate) is_public: bool,
     pub(crate) on_subscribe: Option<SubscribeHook<V>>,
@@ -74,6 +76,7 @@ where
             pattern: T::pattern(),
             hash: T::hash().to_string(),
             keep: Keep { retention: DEFAULT_RETENTION, is_keyed: T::KEYED },
+            overflow: Overflow::Close,
             published: Count::default(),
             is_public: false,
             on_subscribe: None,
@@ -92,6 +95,22 @@ where
     pub fn history(mut self, events: usize, age: Duration) -> Self {
         self.rule.keep.retention =
             Retention { events, age_ms: millis(age), bytes: DEFAULT_RETENTION.bytes };
+        self
+    }
+
+    /// Sets what becomes of a subscription whose socket does not keep up; by default its session is closed, so that nothing is ever
+    /// left out unless the application says so.
+    ///
+    /// # Panics
+    /// If it is [`Overflow::Conflate`] and the schema gives the topic no `key`.
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        assert!(
+            T::KEYED || overflow != Overflow::Conflate,
+            "`{}` cannot be conflated: its schema names no `key` of its events",
+            T::PATTERN
+        );
+        self.rule.overflow = overflow;
         self
     }
 

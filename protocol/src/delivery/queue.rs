@@ -1,5 +1,9 @@
 //! [`Queue`]: how much waits for one socket, in messages and bytes. It counts; the frames are the driver's.
 
+/// Bytes that may wait for a socket before a subscription begins to lag whose topic's policy is not to close. With what the kernel
+/// takes of a peer that does not read (some 150 KiB) it keeps what is older than the latest below 256 KiB.
+pub const LAG_BYTES: usize = 64 * 1024;
+
 /// The bounds of a session's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
@@ -16,13 +20,15 @@ pub struct Queue {
     limits: QueueLimits,
     messages: usize,
     bytes: usize,
+    /// Bytes that wait besides, without counting.
+    uncounted: usize,
 }
 
 impl Queue {
     /// An empty queue.
     #[must_use]
     pub const fn new(limits: QueueLimits) -> Self {
-        Self { limits, messages: 0, bytes: 0 }
+        Self { limits, messages: 0, bytes: 0, uncounted: 0 }
     }
 
     /// Whether there is room for a run of messages that are `bytes` long together.
@@ -42,6 +48,25 @@ impl Queue {
             self.bytes = self.bytes.saturating_add(bytes);
         }
         fits
+    }
+
+    /// The same for messages that have another way to their reader: they fit only if they will be read soon, so that no more than
+    /// [`LAG_BYTES`] wait with them, what does not count included.
+    #[must_use]
+    pub fn push_soon(&mut self, messages: usize, bytes: usize) -> bool {
+        let waits = self.bytes.saturating_add(self.uncounted);
+        (waits == 0 || waits.saturating_add(bytes) <= LAG_BYTES) && self.push(messages, bytes)
+    }
+
+    /// Bytes wait that do not count.
+    pub fn push_uncounted(&mut self, bytes: usize) {
+        self.uncounted = self.uncounted.saturating_add(bytes);
+    }
+
+    /// Bytes that did not count have gone to the socket.
+    pub fn pop_uncounted(&mut self, bytes: usize) {
+        debug_assert!(self.uncounted >= bytes);
+        self.uncounted = self.uncounted.saturating_sub(bytes);
     }
 
     /// Messages that are `bytes` long together, counted before, have gone to the socket.
@@ -78,5 +103,20 @@ mod tests {
         assert!(queue.push(1, 99));
         queue.pop(2, 100);
         assert_eq!((queue.messages(), queue.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn what_can_wait_elsewhere_waits_here_only_briefly() {
+        let mut queue = Queue::new(QueueLimits { messages: 3, bytes: 1 << 20 });
+        assert!(queue.push_soon(1, LAG_BYTES + 1), "into an empty queue");
+        assert!(!queue.push_soon(1, 1) && queue.push(1, 1));
+        queue.pop(2, LAG_BYTES + 2);
+        queue.push_uncounted(LAG_BYTES - 10);
+        assert!(queue.push_soon(1, 10) && !queue.push_soon(1, 1), "what does not count is there");
+        queue.pop_uncounted(LAG_BYTES - 10);
+        assert!(
+            queue.push_soon(1, 1) && queue.push_soon(1, 1) && !queue.push_soon(1, 1),
+            "messages"
+        );
     }
 }

@@ -16,9 +16,8 @@ use std::{
 
 use tidewire_protocol::{
     Millis,
-    frame::server::GapCause,
     name::Topic,
-    topic::{self as log, Epoch, Log, Reading, Start, mids::Mids},
+    topic::{self as log, Epoch, Key, Log, Missing, PageLimits, Reading, Start, mids::Mids},
 };
 
 use super::{
@@ -41,8 +40,8 @@ const SWEEP_ALL_EVERY_MS: Millis = 1_000;
 pub struct MemoryLimits {
     /// Topics that may exist at once; 100,000 by default, so that invented names cannot fill the memory.
     pub topics: usize,
-    /// An unused topic whose history is empty, and of whose publishes none could come again, is forgotten after this long, and has a
-    /// new epoch when it comes again; 60 s by default, so that a page which reloads finds its topic.
+    /// An unused topic whose history is empty, which has no keys, and of whose publishes none could come again, is forgotten after this
+    /// long, and has a new epoch when it comes again; 60 s by default, so that a page which reloads finds its topic.
     pub idle: Duration,
 }
 
@@ -181,6 +180,7 @@ impl Inner {
             entry.mids.expire(now);
             let is_idle = entry.sinks.is_empty()
                 && entry.log.is_empty()
+                && entry.log.state().is_none_or(log::State::is_empty)
                 && entry.mids.is_empty()
                 && now.saturating_sub(entry.used)
                     >= if entry.log.head() == 0 { unused_ms } else { idle_ms };
@@ -218,8 +218,16 @@ impl Entry {
             return Ok(self.place(first));
         }
         let bytes = event.bytes();
-        let (offset, prev) = self.log.append(Arc::clone(&event), bytes, keep.retention, now);
-        self.age_ms = keep.retention.age_ms;
+        let (shared, retention) = (Arc::clone(&event), keep.retention);
+        let (offset, prev) = match event.key.as_deref().filter(|_| keep.is_keyed) {
+            None => self.log.append(shared, bytes, retention, now),
+            Some(name) => {
+                let key = Key { name, removed: event.removed };
+                let appended = self.log.append_keyed(key, shared, bytes, retention, now);
+                appended.map_err(|_| BrokerError::TooManyKeys)?
+            }
+        };
+        self.age_ms = retention.age_ms;
         if let Some(Once { scope, name }) = &once {
             self.mids.remember(scope, name, offset, now);
         }
@@ -279,16 +287,17 @@ impl Broker for MemoryBroker {
         &'a self,
         topic: &'a Topic,
         after: &'a Place,
-        _reading: Reading,
+        reading: Reading,
         most: usize,
     ) -> BrokerFuture<'a, Page> {
         ready(self.inner.with(topic, |entry, _| {
             let head = entry.log.head();
-            if entry.log.epoch() != &after.epoch || !entry.log.reaches(after.offset) {
-                return Page { records: Vec::new(), missing: Some(GapCause::Lost), head };
+            if entry.log.epoch() != &after.epoch {
+                return Page { records: Vec::new(), missing: Some(Missing::Lost), head };
             }
-            let records = entry.log.after(after.offset).take(most).map(record).collect();
-            Page { records, missing: None, head }
+            let most = PageLimits { events: most, bytes: Page::BYTES };
+            let log::Page { entries, missing } = entry.log.read(after.offset, reading, most);
+            Page { records: entries.into_iter().map(record).collect(), missing, head }
         }))
     }
 
@@ -320,7 +329,10 @@ impl Broker for MemoryBroker {
         ready(self.inner.with(topic, |entry, now| {
             let age_ms = entry.age_ms;
             entry.log.expire(age_ms, now);
-            let records = entry.log.after(0).map(record).collect();
+            let records = match entry.log.state() {
+                Some(state) => state.current().map(record).collect(),
+                None => entry.log.after(0).map(record).collect(),
+            };
             Slice { place: entry.place(entry.log.head()), records }
         }))
     }

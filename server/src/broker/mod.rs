@@ -7,8 +7,10 @@
 //! - **Acknowledgement.** `publish` resolves when the event is appended; an error means that it was not, or that it is not known.
 //! - **Idempotency.** A publish with [`Publish::once`] whose scope and name were appended to the topic within the last 10 minutes, as one of the
 //!   scope's last 1,000, is not appended again and resolves with the first one's place.
-//! - **History.** `read` gives the events after a position, or says what of them is gone; never a part of them in silence.
-//! - **State.** Of a keyed topic the last event of each key is kept beyond its history, until the key is removed.
+//! - **History.** `read` gives the events after a position, or says what of them is gone; never a part of them in silence. A cursor that
+//!   reads on from the end of each page comes to the head, whatever is published meanwhile.
+//! - **State.** Of a keyed topic the last event of each key is kept beyond its history, until the key is removed. It is bounded: an
+//!   event that it has no room for is refused, and nothing changes.
 //! - **Epochs.** A broker that forgets a topic begins a new epoch when the topic comes again.
 
 mod memory;
@@ -18,9 +20,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 pub use memory::{MemoryBroker, MemoryLimits};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
-    frame::server::{self, GapCause},
+    frame::server,
     name::Topic,
-    topic::{Epoch, Reading, Retention, Start},
+    topic::{Epoch, Missing, Reading, Retention, Start},
 };
 
 /// What a broker's operations return.
@@ -145,11 +147,17 @@ pub struct Place {
 pub struct Page {
     /// The events, oldest first.
     pub records: Vec<Record>,
-    /// Why events between the position asked for and the last of `records` are missing; `None` where none is, and the first one's
-    /// `prev` is that position. After [`GapCause::Lost`] there are no records.
-    pub missing: Option<GapCause>,
+    /// Why events between the position asked for and the last of `records` (the head, if there are none) are missing; `None` where
+    /// none is: each one's `prev` is the offset before it, the first one's that position. What [`Missing::Dropped`] speaks of lies
+    /// before the first record; of [`Missing::Lost`] there are no records.
+    pub missing: Option<Missing>,
     /// The newest offset when the page was read.
     pub head: u64,
+}
+
+impl Page {
+    /// Bytes of all events of a page, unless it has only one.
+    pub const BYTES: usize = 64 * 1024;
 }
 
 /// Events as they were at one moment.
@@ -208,7 +216,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         since: Option<(&'a str, u64)>,
     ) -> BrokerFuture<'a, (Start, Place)>;
 
-    /// Reads on after a place, at most `most` events.
+    /// Reads on after a place, at most `most` events and [`Page::BYTES`].
     fn read<'a>(
         &'a self,
         topic: &'a Topic,

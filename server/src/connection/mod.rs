@@ -248,7 +248,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// Lets subscriptions that catch up read on while the socket has nothing to write. Whether anything changed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(session) = &self.session else { return false };
-        self.behind.extend(session.work().behind.drain(..));
+        let mut begun = std::mem::take(&mut session.work().behind);
         let mut moved = false;
         loop {
             if let Some(reading) = &mut self.reading_on {
@@ -257,7 +257,13 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 self.behind.extend(more);
                 moved = true;
             }
-            if !self.outbox.is_empty() {
+            let has_room = self.outbox.take_lagging(&mut begun);
+            for cursor in begun.drain(..) {
+                // Those that are no longer needed go now: a peer that reads nothing does not pile them up.
+                self.behind.retain(|other| !other.is_of(&cursor) && other.is_needed(&self.outbox));
+                self.behind.push_back(cursor);
+            }
+            if !has_room {
                 return moved;
             }
             let Some(catch_up) = self.behind.pop_front() else { return moved };

@@ -1,11 +1,12 @@
 //! [`CatchUp`]: a subscription that reads its topic's history, a page at a time, until it is live.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tidewire_protocol::{
+    delivery::{Hole, Span},
     frame::server::{self, Gap, GapCause},
     name::Topic,
-    topic::Reading,
+    topic::{Missing, Reading},
 };
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     local::{Local, State, Subscriber},
 };
 use crate::{
-    broker::{Broker, BrokerError, Place},
+    broker::{BrokerError, Page, Place},
     outbox::Outbox,
     ws::encode,
 };
@@ -32,7 +33,6 @@ pub(crate) enum CaughtUp {
 
 /// A subscription's cursor into its topic's history.
 pub(crate) struct CatchUp {
-    pub(super) broker: Arc<dyn Broker>,
     pub(super) local: Arc<Local>,
     pub(super) key: usize,
 }
@@ -44,47 +44,72 @@ impl CatchUp {
 
     /// Reads one page and hands it to the socket. A subscription that has ended meanwhile counts as caught up.
     pub(crate) async fn step(&self, outbox: &Arc<Outbox>) -> Result<CaughtUp, BrokerError> {
-        let Some(after) = self.place(outbox) else { return Ok(CaughtUp::Yes) };
-        let page = self.broker.read(&self.local.topic, &after, Reading::All, PAGE_EVENTS).await?;
+        let Some((after, reading)) = self.place(outbox) else { return Ok(CaughtUp::Yes) };
+        let broker = self.local.broker();
+        let page = broker.read(&self.local.topic, &after, reading, PAGE_EVENTS).await?;
         let mut state = self.local.lock();
         let head = state.position;
         let Some(subscriber) = find(&mut state, self.key, outbox) else { return Ok(CaughtUp::Yes) };
-        if !subscriber.delivery.is_catching_up() || subscriber.delivery.position() != after.offset {
+        let delivery = &mut subscriber.delivery;
+        if (delivery.position(), delivery.reading()) != (after.offset, Some(reading)) {
             // Another subscription of the session took its place meanwhile: this page is not for it.
             return Ok(CaughtUp::No);
         }
-        if page.missing == Some(GapCause::Lost) {
-            let after = subscriber.delivery.position();
-            subscriber.delivery.handle_lost(head);
-            if subscriber.is_full {
-                let gap = Gap { after, to: head, cause: GapCause::Lost };
-                outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)));
-            }
+        if let Some(hole) = delivery.handle_page(span(&page)) {
+            self.tell(hole, subscriber.is_full, outbox);
         }
-        let from = page
-            .records
-            .iter()
-            .position(|record| subscriber.delivery.handle_history(record.offset));
-        if let Some(from) = from {
-            if let Some(last) = page.records.last() {
-                subscriber.delivery.handle_history(last.offset);
-            }
+        if !page.records.is_empty() {
             let batch = Batch::new(self.local.topic.clone(), page.records);
             let frames = batch.frames(subscriber.variant());
-            outbox.send_uncounted(frames.share(frames.from(from)));
+            outbox.send_uncounted(frames.share(frames.from(0)));
         }
-        Ok(if subscriber.delivery.handle_head(head) { CaughtUp::Yes } else { CaughtUp::No })
+        let is_live = subscriber.delivery.handle_head(head);
+        Ok(if is_live { CaughtUp::Yes } else { CaughtUp::No })
     }
 
-    fn place(&self, outbox: &Arc<Outbox>) -> Option<Place> {
+    /// Tells the client what it is not given.
+    fn tell(&self, hole: Hole, is_full: bool, outbox: &Outbox) {
+        let Hole { after, to, cause } = hole;
+        let cause = match cause {
+            Missing::Dropped => GapCause::Dropped,
+            Missing::Conflated => GapCause::Conflated,
+            Missing::Lost => GapCause::Lost,
+        };
+        self.local.counters().gap(cause);
+        if is_full {
+            let gap = Gap { after, to, cause };
+            outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)));
+        }
+    }
+
+    fn place(&self, outbox: &Arc<Outbox>) -> Option<(Place, Reading)> {
         let mut state = self.local.lock();
         let epoch = state.epoch.clone()?;
-        let subscriber = find(&mut state, self.key, outbox)?;
-        subscriber
-            .delivery
-            .is_catching_up()
-            .then(|| Place { epoch, offset: subscriber.delivery.position() })
+        let delivery = find(&mut state, self.key, outbox)?.delivery;
+        Some((Place { epoch, offset: delivery.position() }, delivery.reading()?))
     }
+
+    /// Whether the subscription still catches up.
+    pub(crate) fn is_needed(&self, outbox: &Arc<Outbox>) -> bool {
+        self.place(outbox).is_some()
+    }
+
+    /// Whether another cursor reads for the same subscription.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        self.key == other.key && Arc::ptr_eq(&self.local, &other.local)
+    }
+}
+
+impl fmt::Debug for CatchUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CatchUp").field(self.topic()).finish()
+    }
+}
+
+fn span(page: &Page) -> Span {
+    let ends = page.records.first().zip(page.records.last());
+    let events = ends.map(|(first, last)| (first.prev, last.offset));
+    Span { events, missing: page.missing, head: page.head }
 }
 
 /// The subscriber under `key`, if it is still this outbox's: keys are used again.

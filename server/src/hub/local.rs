@@ -7,17 +7,22 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use slab::Slab;
-use tidewire_protocol::{delivery::Delivery, name::Topic, topic::Epoch};
+use tidewire_protocol::{
+    delivery::{Delivery, LAG_BYTES},
+    name::Topic,
+    topic::Epoch,
+};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     batch::{Batch, Variant},
+    catch_up::CatchUp,
     gather,
 };
 use crate::{
     broker::{Broker, BrokerError, Record, Sink},
     metrics::Counters,
-    outbox::Outbox,
+    outbox::{Delivered, Outbox},
 };
 
 /// Subscribers served without giving other tasks a turn: some 0.2 ms of writes. Up to so many, a hop to a task costs more than
@@ -26,7 +31,7 @@ const SLICE: usize = 64;
 
 /// The bounds of one batch, which is also what a pass may add to a queue at once.
 const BATCH_EVENTS: usize = 64;
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = LAG_BYTES;
 
 /// Events that may wait for their pass before publishers have to.
 const PENDING_EVENTS: usize = 1024;
@@ -34,6 +39,7 @@ const PENDING_EVENTS: usize = 1024;
 pub(crate) struct Local {
     pub(super) topic: Topic,
     pub(super) attached: tokio::sync::OnceCell<()>,
+    broker: Arc<dyn Broker>,
     counters: Arc<Counters>,
     state: Mutex<State>,
     /// Told when pending events have been taken.
@@ -65,21 +71,26 @@ impl Subscriber {
 }
 
 impl Local {
-    pub(super) fn new(topic: Topic, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(topic: Topic, broker: Arc<dyn Broker>, counters: Arc<Counters>) -> Self {
         let attached = tokio::sync::OnceCell::new();
-        Self { topic, attached, counters, state: Mutex::default(), taken: Notify::new() }
+        Self { topic, attached, broker, counters, state: Mutex::default(), taken: Notify::new() }
+    }
+
+    pub(super) fn broker(&self) -> &Arc<dyn Broker> {
+        &self.broker
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic while a topic is locked")
     }
 
-    pub(super) async fn attach(
-        self: &Arc<Self>,
-        broker: &Arc<dyn Broker>,
-    ) -> Result<(), BrokerError> {
+    pub(super) async fn attach(self: &Arc<Self>) -> Result<(), BrokerError> {
         let attach = || async {
-            let place = broker.attach(&self.topic, Arc::clone(self) as Arc<dyn Sink>).await?;
+            let place = self.broker.attach(&self.topic, Arc::clone(self) as Arc<dyn Sink>).await?;
             let mut state = self.lock();
             // A pass of later events may have begun already.
             state.position = state.position.max(place.offset);
@@ -152,17 +163,24 @@ impl Local {
     }
 
     /// Hands a batch to at most `most` places of the table from `from` on. Returns whether there are more.
-    fn serve(&self, batch: &Batch, from: usize, most: usize) -> bool {
+    fn serve(self: &Arc<Self>, batch: &Batch, from: usize, most: usize) -> bool {
         let mut state = self.lock();
         let (mut sent, mut bytes) = (0, 0);
         let to = from.saturating_add(most).min(state.subscribers.capacity());
         for key in from..to {
             let Some(subscriber) = state.subscribers.get_mut(key) else { continue };
             let frames = batch.frames(subscriber.variant());
-            let (messages, length) =
-                subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames);
-            sent += messages;
-            bytes += length;
+            match subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames) {
+                Delivered::Sent { messages, bytes: length } => {
+                    sent += messages;
+                    bytes += length;
+                }
+                Delivered::Lags => {
+                    self.counters.lag_began();
+                    subscriber.outbox.lag(CatchUp { local: Arc::clone(self), key });
+                }
+                Delivered::Nothing => {}
+            }
         }
         // Once for all: a counter that all cores share costs more than the rest of a delivery.
         self.counters.sent(sent, bytes);

@@ -17,7 +17,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use tidewire_protocol::{delivery::Delivery, frame::Position, name::Topic, topic::Start};
+use tidewire_protocol::{
+    delivery::{Delivery, Overflow},
+    frame::Position,
+    name::Topic,
+    topic::Start,
+};
 
 pub(crate) use batch::Frames;
 pub(crate) use catch_up::{CatchUp, CaughtUp};
@@ -49,6 +54,17 @@ struct Interest {
 pub(crate) struct Subscription {
     local: LocalUse,
     key: usize,
+}
+
+/// Who subscribes, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    /// The session's id.
+    pub(crate) session: &'a str,
+    pub(crate) outbox: &'a Arc<Outbox>,
+    /// Its frames carry positions.
+    pub(crate) is_full: bool,
+    pub(crate) overflow: Overflow,
 }
 
 /// Keeps a [`Local`] attached.
@@ -84,32 +100,37 @@ impl Hub {
     fn local(self: &Arc<Self>, topic: &Topic) -> LocalUse {
         let mut shard = self.shard(topic);
         let interest = shard.entry(topic.clone()).or_insert_with(|| Interest {
-            local: Arc::new(Local::new(topic.clone(), Arc::clone(&self.counters))),
+            local: Arc::new(Local::new(
+                topic.clone(),
+                Arc::clone(&self.broker),
+                Arc::clone(&self.counters),
+            )),
             uses: 0,
         });
         interest.uses += 1;
         LocalUse { hub: Arc::clone(self), local: Arc::clone(&interest.local) }
     }
 
-    /// Subscribes `outbox` to a topic. `answer` sends the reply; no event of the subscription comes before it, and all come after.
+    /// Subscribes `reader` to a topic. `answer` sends the reply; no event of the subscription comes before it, and all come after.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         topic: &Topic,
-        session: &str,
-        outbox: &Arc<Outbox>,
-        is_full: bool,
+        reader: Reader<'_>,
         since: Option<&Position>,
         answer: impl FnOnce(&Began) + Send,
     ) -> Result<(Subscription, Began), BrokerError> {
+        let Reader { session, outbox, is_full, overflow } = reader;
         let local = self.local(topic);
-        local.local.attach(&self.broker).await?;
+        local.local.attach().await?;
         let since = since.map(|position| (position.epoch.as_str(), position.offset));
         let (start, place) = self.broker.start(topic, since).await?;
         let mut state = local.local.lock();
         let delivery = match start {
-            Start::Recovered(offset) if offset < state.position => Delivery::catching_up(offset),
-            Start::Recovered(offset) => Delivery::live(offset),
-            Start::Fresh | Start::Lost => Delivery::live(state.position),
+            Start::Recovered(offset) if offset < state.position => {
+                Delivery::catching_up(offset, overflow)
+            }
+            Start::Recovered(offset) => Delivery::live(offset, overflow),
+            Start::Fresh | Start::Lost => Delivery::live(state.position, overflow),
         };
         let began = Began {
             position: Position { epoch: place.epoch.as_str().into(), offset: delivery.position() },
@@ -210,8 +231,7 @@ impl Subscription {
 
     /// A handle that reads on for this subscription, without keeping it alive.
     pub(crate) fn catch_up(&self) -> CatchUp {
-        let Self { local: LocalUse { hub, local }, key } = self;
-        CatchUp { broker: Arc::clone(&hub.broker), local: Arc::clone(local), key: *key }
+        CatchUp { local: Arc::clone(&self.local.local), key: self.key }
     }
 }
 

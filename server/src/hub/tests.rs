@@ -1,3 +1,5 @@
+mod lag;
+
 use futures_util::FutureExt;
 use tidewire_protocol::{delivery::QueueLimits, topic::Retention};
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
@@ -19,25 +21,33 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
+        Self::with_queue(1000)
+    }
+
+    fn with_queue(messages: usize) -> Self {
         let (near, far) = duplex(ROOM);
-        let limits = QueueLimits { messages: 1000, bytes: ROOM };
+        let limits = QueueLimits { messages, bytes: ROOM };
         let outbox = Arc::new(Outbox::new(Io::stream(near), None, limits, Arc::default()));
         Self { outbox, far, decoder: Decoder::client(ROOM) }
     }
 
     /// The offsets of all events that have been sent to it.
     async fn offsets(&mut self) -> Vec<u64> {
+        self.frames().await.iter().map(|event| event["offset"].as_u64().unwrap()).collect()
+    }
+
+    /// All frames that have been sent to it.
+    async fn frames(&mut self) -> Vec<serde_json::Value> {
         std::future::poll_fn(|cx| std::task::Poll::Ready(self.outbox.poll_flush(cx)))
             .await
             .unwrap();
         let mut bytes = vec![0; ROOM];
         let Some(Ok(read)) = self.far.read(&mut bytes).now_or_never() else { return Vec::new() };
-        let (mut input, mut offsets) = (&mut bytes[..read], Vec::new());
+        let (mut input, mut frames) = (&mut bytes[..read], Vec::new());
         while let Some(Event::Text(text)) = self.decoder.decode(&mut input).unwrap() {
-            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
-            offsets.push(event["offset"].as_u64().unwrap());
+            frames.push(serde_json::from_str(&text).unwrap());
         }
-        offsets
+        frames
     }
 }
 
@@ -51,7 +61,18 @@ async fn subscribe(
     reader: &Reader,
     since: Option<&Position>,
 ) -> (Subscription, Began) {
-    hub.subscribe(topic, "s", &reader.outbox, true, since, |_| {}).await.unwrap()
+    subscribe_with(hub, topic, reader, since, Overflow::Close).await
+}
+
+async fn subscribe_with(
+    hub: &Arc<Hub>,
+    topic: &Topic,
+    reader: &Reader,
+    since: Option<&Position>,
+    overflow: Overflow,
+) -> (Subscription, Began) {
+    let reader = super::Reader { session: "s", outbox: &reader.outbox, is_full: true, overflow };
+    hub.subscribe(topic, reader, since, |_| {}).await.unwrap()
 }
 
 async fn publish(hub: &Hub, topic: &Topic) -> Position {

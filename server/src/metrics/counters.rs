@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidewire_protocol::code::{CloseCode, ErrorCode};
+use tidewire_protocol::{
+    code::{CloseCode, ErrorCode},
+    frame::server::GapCause,
+};
 
 use super::{HookMetrics, Metrics};
 
@@ -37,6 +40,9 @@ const HOOKS: [&str; 8] = [
 /// Causes of a refused upgrade that have no code of their own.
 const REFUSALS: [&str; 6] = ["handshake", "origin", "auth", "room", "panic", "other"];
 
+/// Why a subscriber was not given some events, as [`Counters::gap`] numbers them.
+const GAPS: [&str; 3] = ["dropped", "conflated", "lost"];
+
 #[derive(Debug)]
 pub(crate) struct Counters {
     sessions: Count,
@@ -45,6 +51,8 @@ pub(crate) struct Counters {
     sent_messages: Count,
     sent_bytes: Count,
     untyped: Count,
+    lags: Count,
+    gaps: [Count; GAPS.len()],
     /// One more than the table has: the last is for all others.
     closed: Vec<Count>,
     errors: Vec<Count>,
@@ -83,6 +91,8 @@ impl Default for Counters {
             sent_messages: Count::default(),
             sent_bytes: Count::default(),
             untyped: Count::default(),
+            lags: Count::default(),
+            gaps: Default::default(),
             closed: counts(CloseCode::ALL.len() + 1),
             errors: counts(ErrorCode::ALL.len() + 1),
             refused: Default::default(),
@@ -128,6 +138,23 @@ impl Counters {
         self.untyped.add(1);
     }
 
+    /// A subscription does not keep up, and reads on by a cursor.
+    pub(crate) fn lag_began(&self) {
+        self.lags.add(1);
+    }
+
+    /// A subscriber was not given some events.
+    pub(crate) fn gap(&self, cause: GapCause) {
+        self.gaps[match cause {
+            GapCause::Dropped => 0,
+            GapCause::Conflated => 1,
+            GapCause::Lost => 2,
+            // Its snapshot has them.
+            _ => return,
+        }]
+        .add(1);
+    }
+
     fn hook_ended(&self, hook: Hook, took: Duration) {
         let histogram = &self.hooks[hook as usize];
         histogram.calls.add(1);
@@ -145,6 +172,8 @@ impl Counters {
         metrics.sent_messages_total = self.sent_messages.total();
         metrics.sent_bytes_total = self.sent_bytes.total();
         metrics.published_total.push(("untyped".into(), self.untyped.total()));
+        metrics.lags_total = self.lags.total();
+        metrics.gaps_total = GAPS.into_iter().zip(self.gaps.iter().map(Count::total)).collect();
         let closes = CloseCode::ALL.iter().map(|(_, name, _)| *name).chain(["other"]);
         metrics.closed_total = closes.zip(self.closed.iter().map(Count::total)).collect();
         let errors = ErrorCode::ALL.iter().map(|(_, name, _)| *name).chain(["other"]);
@@ -218,12 +247,18 @@ mod tests {
         counters.error_sent(ErrorCode(1234));
         counters.refused("origin");
         counters.refused("elsewhere");
+        for cause in [GapCause::Lost, GapCause::Dropped, GapCause::Lost, GapCause::Included] {
+            counters.gap(cause);
+        }
         let metrics = read(&counters);
         check(&metrics.closed_total, "drain", 1);
         check(&metrics.closed_total, "normal", 1);
         check(&metrics.closed_total, "other", 2);
         check(&metrics.errors_total, "forbidden", 1);
         check(&metrics.errors_total, "other", 1);
+        check(&metrics.gaps_total, "dropped", 1);
+        check(&metrics.gaps_total, "conflated", 0);
+        check(&metrics.gaps_total, "lost", 2);
         check(&metrics.refused_total, "origin", 1);
         check(&metrics.refused_total, "other", 1);
     }

@@ -38,6 +38,10 @@ pub struct Metrics {
     pub queued_bytes: u64,
     /// Frames in the fullest queue.
     pub fullest_queue_messages: u64,
+    /// Subscriptions that did not keep up and began to read by their topic's overflow policy; those that were closed are in `closed_total`.
+    pub lags_total: u64,
+    /// Ranges of events that a subscriber was not given, by cause: `dropped`, `conflated`, `lost`.
+    pub gaps_total: Vec<(&'static str, u64)>,
     /// Sessions that have ended, by the name of their close code; `other` for a code that is not in the table.
     pub closed_total: Vec<(&'static str, u64)>,
     /// Error frames that were sent, by the name of their code; `other` for the application's.

@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use tidewire_protocol::code::CloseCode;
+use tidewire_protocol::{code::CloseCode, delivery::Overflow};
 
 const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 100 };
 
@@ -89,7 +89,7 @@ async fn a_graceful_close_comes_after_what_waits_and_nothing_after_it() {
 #[tokio::test]
 async fn an_overflow_keeps_the_frame_that_is_partly_written_and_closes() {
     let (outbox, mut far) = piped(10);
-    let mut delivery = Delivery::live(0);
+    let mut delivery = Delivery::live(0, Overflow::Close);
     for offset in 1..=3 {
         outbox.deliver(&mut delivery, &[offset], &Frames::one(frame(b'a', 20)));
     }
@@ -152,7 +152,7 @@ async fn a_turn_of_the_task_is_written_at_its_end() {
     let (outbox, mut far) = tcp().await;
     let corked = outbox.cork();
     outbox.send(frame(b'a', 10)).unwrap();
-    let mut delivery = Delivery::live(0);
+    let mut delivery = Delivery::live(0, Overflow::Close);
     outbox.deliver(&mut delivery, &[1], &Frames::one(frame(b'b', 20)));
     outbox.answer(frame(b'c', 10));
     assert_eq!(outbox.queued(), (3, 40), "nothing is written");

@@ -27,7 +27,7 @@ use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
     hooks::BoxFuture,
-    hub::{Began, CatchUp, Subscription},
+    hub::{Began, CatchUp, Reader, Subscription},
     live::Live,
     outbox::Outbox,
     rights,
@@ -163,9 +163,11 @@ impl<V: Send + Sync + 'static> Session<V> {
             earlier.unwrap_or(owner)
         };
         let is_full = self.is_full();
+        let overflow = live.rule_of(&topic).map(|(rule, _)| rule.overflow).unwrap_or_default();
+        let reader = Reader { session: self.id(), outbox, is_full, overflow };
         let subscribed = live
             .hub()
-            .subscribe(&topic, self.id(), outbox, is_full, since, answer)
+            .subscribe(&topic, reader, since, answer)
             .await
             .map_err(|error| SubscribeError::Unavailable(error.to_string()));
         if let Err(error) = &subscribed

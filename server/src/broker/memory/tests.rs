@@ -75,10 +75,10 @@ async fn history_is_read_whole_or_said_to_be_lost() {
     let at = |offset| Place { offset, ..first.clone() };
     assert_eq!(page(at(2), 2).await, (vec![3, 4], None, 5));
     assert_eq!(page(at(5), 2).await, (vec![], None, 5));
-    assert_eq!(page(at(1), 9).await, (vec![], Some(GapCause::Lost), 5));
+    assert_eq!(page(at(1), 9).await, (vec![], Some(Missing::Lost), 5));
     assert_eq!(
         page(Place { epoch: "other".into(), offset: 4 }, 9).await,
-        (vec![], Some(GapCause::Lost), 5)
+        (vec![], Some(Missing::Lost), 5)
     );
     let (start, place) = broker.start(&topic("a"), Some((first.epoch.as_str(), 3))).await.unwrap();
     assert_eq!((start, place.offset), (Start::Recovered(3), 5));
