@@ -38,8 +38,9 @@ pub enum PublishError {
     /// The data cannot be JSON.
     #[error("the data cannot be written as JSON")]
     InvalidData,
-    /// The key is empty, or longer than 64 bytes.
-    #[error("a key has 1 to 64 bytes")]
+    /// The event of a keyed topic has no key, or one that is longer than 255 bytes; a removal is of no keyed topic; or the key of
+    /// [`once`](crate::Publishing::once) is not 1 to 64 bytes.
+    #[error("the key is missing or too long")]
     InvalidKey,
     /// More events of the topic wait for the processor than should; only where the publish was not to wait.
     #[error("too many events of the topic wait")]
@@ -61,7 +62,8 @@ impl PublishError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::InvalidTopic => ErrorCode::INVALID_TOPIC,
-            Self::InvalidData | Self::InvalidKey => ErrorCode::INTERNAL,
+            Self::InvalidData => ErrorCode::INTERNAL,
+            Self::InvalidKey => ErrorCode::INVALID_DATA,
             Self::Busy | Self::Limit(_) => ErrorCode::LIMIT,
             Self::OtherEpoch => ErrorCode::UNKNOWN,
             Self::Unavailable(_) => ErrorCode::UNAVAILABLE,

@@ -200,6 +200,14 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
         self.publish(event).without_waiting()
     }
 
+    /// Removes a key of a keyed topic, when it is awaited: subscribers get an event that says so, and the topic's state has it no more.
+    /// A key that is not there can be removed as well. On a topic without keys it fails with [`PublishError::InvalidKey`].
+    pub fn remove(&self, key: &str) -> Publishing<'a, V> {
+        let event =
+            Event { key: Some(key.into()), removed: true, ..Event::new(RawValue::NULL.to_owned()) };
+        Publishing::new(self.live, self.name(), Ok(event))
+    }
+
     /// How many sessions of this process are subscribed to the topic.
     #[must_use]
     pub fn subscriber_count(&self) -> usize {

@@ -12,6 +12,7 @@ use std::{
 use tidewire_protocol::{
     frame::{Position, client::MID_BYTES},
     name::Topic,
+    topic::MAX_KEY_BYTES,
 };
 
 pub(crate) use in_flight::InFlight;
@@ -137,6 +138,7 @@ impl<V: Send + Sync + 'static> Live<V> {
     ) -> Result<Position, PublishError> {
         let untyped = Keep { retention: DEFAULT_RETENTION, is_keyed: false };
         let publish = publish(rule.map_or(untyped, |rule| rule.keep));
+        check_key(&publish)?;
         self.hub().wait_for_room(topic).await;
         let mut publish = self.hub().broker().publish(topic, publish);
         // Subscribers are served when the broker has let go of the topic.
@@ -147,4 +149,15 @@ impl<V: Send + Sync + 'static> Live<V> {
         }
         Ok(Position { epoch: place.epoch.as_str().into(), offset: place.offset })
     }
+}
+
+/// Whether the event has the key that its topic needs. A reader of keys would miss one without.
+fn check_key(publish: &Publish) -> Result<(), PublishError> {
+    let Event { key, removed, .. } = &*publish.event;
+    let fits = match (publish.keep.is_keyed, key) {
+        (true, Some(key)) => key.len() <= MAX_KEY_BYTES,
+        (true, None) => false,
+        (false, _) => !removed,
+    };
+    if fits { Ok(()) } else { Err(PublishError::InvalidKey) }
 }

@@ -6,6 +6,7 @@ mod edge;
 mod full;
 mod hooks;
 mod input;
+mod keyed;
 mod kit;
 mod limits;
 mod metrics;
