@@ -23,6 +23,7 @@ mod options;
 mod outbox;
 mod publishing;
 mod random;
+pub mod relay;
 mod request;
 mod rights;
 mod session;

@@ -168,7 +168,7 @@ impl<V, S, T> fmt::Debug for TopicBuilder<V, S, T> {
 }
 
 /// A typed event as the broker takes it.
-fn event_of<T: TypedTopic>(event: &T::Event) -> Result<Event, serde_json::Error> {
+pub(crate) fn event_of<T: TypedTopic>(event: &T::Event) -> Result<Event, serde_json::Error> {
     let data = serde_json::value::to_raw_value(event)?;
     Ok(Event { key: T::key_of(event).map(Into::into), ..Event::new(data) })
 }

@@ -15,6 +15,7 @@ mod publish;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
 mod readme;
 mod recovery;
+mod relay;
 mod rights;
 mod serve;
 mod shutdown;
