@@ -34,6 +34,8 @@ pub(crate) enum Incoming {
     },
     /// A publish of this connection is acknowledged.
     Acknowledged,
+    /// Events were left out, and the connection is told so.
+    Gap,
     /// By how many nanoseconds each wake of the server's timer was late; `None` from a server that has no such timer.
     Late(Option<Vec<u64>>),
     /// To be answered by this text.
@@ -222,6 +224,7 @@ fn read_tidewire(topic: &str, text: &[u8]) -> Option<Incoming> {
     }
     match named {
         [b's', b'y', b'n', b'c', b'"', ..] => Some(Incoming::Confirmed),
+        [b'$', b'g', b'a', b'p', b'"', ..] => Some(Incoming::Gap),
         br#"$ping"}"# => Some(Incoming::Answer(r#"{"topic":"$pong"}"#)),
         _ => None,
     }
@@ -297,6 +300,7 @@ mod tests {
         check(full, r#"{"topic":"timer","data":[5]}"#, Some(Incoming::Late(Some(vec![5]))));
         check(full, r#"{"topic":"$error","re":9,"data":{"code":201}}"#, None);
         check(full, r#"{"topic":"$ping"}"#, Some(Incoming::Answer(r#"{"topic":"$pong"}"#)));
+        check(full, r#"{"topic":"$gap","data":{"topic":"feed:a"}}"#, Some(Incoming::Gap));
         check(Dialect::Plain, r#"{"topic":"sync","data":null}"#, Some(Incoming::Confirmed));
         assert!(full.publish(TOPIC, &STAMP).starts_with(r#"{"topic":"feed:a","id":9,"data":{"#));
     }

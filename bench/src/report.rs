@@ -18,6 +18,8 @@ pub(crate) struct Stalled {
     pub(crate) published: u64,
     /// How many of them it found when it read on.
     pub(crate) got: u64,
+    /// How often it was told that events were left out.
+    pub(crate) gaps: u64,
     /// How the server had closed it, if it had.
     pub(crate) closed: Option<String>,
 }

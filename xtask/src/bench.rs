@@ -64,7 +64,8 @@ pub(crate) fn run(project: &Project, arguments: Parser) -> Result {
             for place in 0..ready.len() {
                 // Each round begins with another peer, so that nobody is always the first.
                 let peer = &ready[(round + place) % ready.len()];
-                if !plan.has(round, peer.is_judged) {
+                let is_for_it = peer.only.is_none_or(|only| only == workload.name);
+                if !is_for_it || !plan.has(round, peer.is_judged) {
                     continue;
                 }
                 results.runs.push(measure(&plan, &load, peer, workload, round, &logs)?);
@@ -113,7 +114,7 @@ fn measure(
         Ok(report) => brief(load, report),
         Err(failure) => format!("FAILED: {failure}"),
     };
-    println!("  {:>2}  {load:<13} {name:<16} {seconds:>5.1} s  {said}", round + 1);
+    println!("  {:>2}  {load:<13} {name:<20} {seconds:>5.1} s  {said}", round + 1);
     Ok(run)
 }
 
@@ -183,11 +184,11 @@ impl Plan {
 fn list() {
     println!("peers");
     for peer in PEERS {
-        println!("  {:<16} {}", peer.name, peer.about);
+        println!("  {:<20} {}", peer.name, peer.about);
     }
     println!("workloads");
     for workload in WORKLOADS {
-        println!("  {:<16} {}", workload.name, workload.about);
+        println!("  {:<20} {}", workload.name, workload.about);
     }
 }
 

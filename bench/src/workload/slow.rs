@@ -37,10 +37,11 @@ pub(super) fn run(load: &mut Load, subscribers: usize) -> Result<()> {
     publisher.measure_rate("stalled", publishes)?;
 
     let published = publisher.published - before;
-    let mut got = 0;
+    let (mut got, mut gaps) = (0, 0);
     let closed = publisher.load.swarm.read_on(SLOW, QUIET, |incoming| {
         got += u64::from(matches!(incoming, Incoming::Payload { .. }));
+        gaps += u64::from(incoming == Incoming::Gap);
     })?;
-    publisher.load.report.stalled = Some(Stalled { published, got, closed });
+    publisher.load.report.stalled = Some(Stalled { published, got, gaps, closed });
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(super) struct Peer {
     program: Program,
     /// Whether the targets are about it: then it is in every round, and in quick runs.
     pub(super) is_judged: bool,
+    /// The one workload that it is for, if it is not for all.
+    pub(super) only: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "full",
         program: Program::Cargo("tidewire-bench-tidewire", &[], "tidewire"),
         is_judged: true,
+        only: None,
     },
     Peer {
         name: "tidewire-plain",
@@ -47,13 +50,25 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "plain",
         program: Program::Cargo("tidewire-bench-tidewire", &[], "tidewire"),
         is_judged: true,
+        only: None,
     },
+    overflowing(
+        "tidewire-drop-oldest",
+        "full mode, where a slow subscriber loses the oldest",
+        &["--overflow", "drop-oldest"],
+    ),
+    overflowing(
+        "tidewire-resync",
+        "full mode, where a slow subscriber reads the history",
+        &["--overflow", "resync"],
+    ),
     Peer {
         name: "bun",
         about: "Bun's own WebSocket server and pub/sub",
         dialect: "raw",
         program: Program::Bun,
         is_judged: true,
+        only: None,
     },
     Peer {
         name: "limit",
@@ -61,6 +76,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-limit", &[], "tidewire-bench-limit"),
         is_judged: true,
+        only: None,
     },
     Peer {
         name: "limit-coalesced",
@@ -68,6 +84,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-limit", &["--coalesce"], "tidewire-bench-limit"),
         is_judged: true,
+        only: None,
     },
     Peer {
         name: "axum",
@@ -75,6 +92,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "raw",
         program: Program::Cargo("tidewire-bench-axum", &[], "axum"),
         is_judged: false,
+        only: None,
     },
     Peer {
         name: "socketioxide",
@@ -82,6 +100,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "socket.io",
         program: Program::Cargo("tidewire-bench-socketioxide", &[], "socketioxide"),
         is_judged: false,
+        only: None,
     },
     Peer {
         name: "ws",
@@ -89,6 +108,7 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "raw",
         program: Program::Node("ws"),
         is_judged: false,
+        only: None,
     },
     Peer {
         name: "socket.io",
@@ -96,8 +116,19 @@ pub(super) const PEERS: &[Peer] = &[
         dialect: "socket.io",
         program: Program::Node("socket.io"),
         is_judged: false,
+        only: None,
     },
 ];
+
+/// Ours with another policy for subscribers that do not keep up.
+const fn overflowing(
+    name: &'static str,
+    about: &'static str,
+    arguments: &'static [&'static str],
+) -> Peer {
+    let program = Program::Cargo("tidewire-bench-tidewire", arguments, "tidewire");
+    Peer { name, about, dialect: "full", program, is_judged: false, only: Some("slow") }
+}
 
 /// A peer that is built.
 #[derive(Debug)]
@@ -105,6 +136,7 @@ pub(super) struct Ready {
     pub(super) name: &'static str,
     pub(super) dialect: &'static str,
     pub(super) is_judged: bool,
+    pub(super) only: Option<&'static str>,
     pub(super) version: String,
     program: PathBuf,
     arguments: Vec<String>,
@@ -179,8 +211,8 @@ impl Peer {
                 (bun, vec![text(folder.join("bun/server.ts"))], own)
             }
         };
-        let Self { name, dialect, is_judged, .. } = *self;
-        Ok(Ready { name, dialect, is_judged, version, program, arguments })
+        let Self { name, dialect, is_judged, only, .. } = *self;
+        Ok(Ready { name, dialect, is_judged, only, version, program, arguments })
     }
 }
 
@@ -275,6 +307,7 @@ mod tests {
             name: "true",
             dialect: "raw",
             is_judged: false,
+            only: None,
             version: String::new(),
             program: "true".into(),
             arguments: Vec::new(),

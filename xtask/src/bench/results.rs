@@ -30,6 +30,8 @@ pub(super) struct Results {
     pub(super) seconds: f64,
     /// With fewer connections.
     pub(super) quick: bool,
+    /// With peers that were named, which are in every round.
+    pub(super) chosen: bool,
     commit: String,
     machine: Value,
     /// Those that were measured, with their versions.
@@ -54,6 +56,7 @@ impl Results {
             rounds: plan.rounds,
             seconds: plan.seconds,
             quick: plan.quick,
+            chosen: plan.chosen,
             commit,
             machine: machine(),
             peers: ready.iter().map(|peer| (peer.name, peer.version.clone())).collect(),
@@ -87,7 +90,9 @@ impl Results {
         let stalled = report.get("stalled").filter(|_| figure.measure == "stalled")?;
         let (got, published) = (stalled["got"].as_u64()?, stalled["published"].as_u64()?);
         let closed = stalled["closed"].as_str().map(|how| format!(", then closed: {how}"));
-        Some(format!("it got {got} of {published}{}", closed.unwrap_or_default()))
+        let told = stalled["gaps"].as_u64().filter(|gaps| *gaps > 0).map(|_| ", told of a gap");
+        let (told, closed) = (told.unwrap_or_default(), closed.unwrap_or_default());
+        Some(format!("it got {got} of {published}{told}{closed}"))
     }
 
     /// Why a peer's runs of a workload failed, if any did.
@@ -185,6 +190,7 @@ pub(super) mod tests {
             rounds: 2,
             seconds: 1.0,
             quick: false,
+            chosen: false,
             commit: "0000000".into(),
             machine: json!({}),
             peers: vec![("tidewire", "0.1.0".into()), ("bun", "1.0.0".into())],

@@ -20,9 +20,8 @@ const PAIRS: usize = 9;
 pub(super) fn write(results: &Results) -> String {
     let quick = if results.quick { " Quick: fewer connections than the titles say." } else { "" };
     let (rounds, seconds) = (results.rounds, results.seconds);
-    let mut text = format!(
-        "Rounds: {rounds}, of which a peer that no target is about has every third; each measure: {seconds} s.{quick}\n\n"
-    );
+    let thirds = if results.chosen { "" } else { ", of peers that no target is about every third" };
+    let mut text = format!("Rounds: {rounds}{thirds}; each measure: {seconds} s.{quick}\n\n");
     for (name, version) in &results.peers {
         text += &format!("- {name} {version}\n");
     }

@@ -10,7 +10,7 @@ use std::{env, error::Error};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
-use tidewire::Live;
+use tidewire::{Live, Overflow};
 use timer::Timer;
 use tokio::net::TcpListener;
 use ts_rs::TS;
@@ -34,14 +34,15 @@ tidewire_protocol::schema! {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    check_overflow()?;
+    let overflow = overflow()?;
     let timer = Timer::default();
     let live = Live::<()>::builder()
         .state(timer)
         .message_rate(0, 0)
         .byte_rate(0, 0)
         .topic::<Feed>(|topic| {
-            topic.public().on_publish(async |_cx, _session, _feed, item: Item| Ok(item))
+            let topic = topic.public().overflow(overflow);
+            topic.on_publish(async |_cx, _session, _feed, item: Item| Ok(item))
         })
         .call(Echo, async |_cx, _session, item: Item| Ok(item))
         .on_message(async |cx, session, message| {
@@ -57,11 +58,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads `--overflow POLICY`: what befalls a subscriber that does not keep up. `close` is the only policy there is.
-fn check_overflow() -> Result<(), String> {
+/// Reads `--overflow POLICY`: what becomes of a subscriber that does not keep up. Conflation is not among them: the load's events
+/// have no key.
+fn overflow() -> Result<Overflow, String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["--overflow", "close"] => Ok(()),
-        _ => Err("usage: tidewire-bench-tidewire [--overflow close]".to_owned()),
+        [] | ["--overflow", "close"] => Ok(Overflow::Close),
+        ["--overflow", "drop-oldest"] => Ok(Overflow::DropOldest),
+        ["--overflow", "resync"] => Ok(Overflow::Resync),
+        _ => Err("usage: tidewire-bench-tidewire [--overflow close|drop-oldest|resync]".to_owned()),
     }
 }
