@@ -119,6 +119,12 @@ impl Mids {
         before - self.bytes
     }
 
+    /// When the oldest name was remembered.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Millis> {
+        self.names.first_key_value().map(|(_, name)| name.at)
+    }
+
     /// How many names are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

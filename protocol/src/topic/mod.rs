@@ -147,6 +147,16 @@ impl<E> Log<E> {
         self.state.as_deref()
     }
 
+    /// By how many bytes the state would grow by an event of `bytes`; 0 if it would shrink.
+    #[must_use]
+    pub fn growth(&self, key: Key<'_>, bytes: usize) -> usize {
+        match &self.state {
+            Some(state) => state.growth(key, bytes),
+            None if key.removed => 0,
+            None => bytes,
+        }
+    }
+
     /// When the oldest retained event was appended.
     #[must_use]
     pub fn oldest(&self) -> Option<Millis> {

@@ -3,7 +3,7 @@
 //! A removed key leaves a *tombstone*: its removal stays an event that a cursor reads, until there are too many or it is too old.
 //! A cursor from before a dropped tombstone cannot know of the removal, so that its place is lost.
 //!
-//! Invariants: each key's entry is found by its name and by its offset; an entry is a tombstone, or its bytes are counted.
+//! Invariants: each key's entry is found by its name and by its offset; its bytes are counted as those of a key or of a tombstone.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -58,6 +58,8 @@ pub struct State<E> {
     entries: BTreeMap<u64, Last<E>>,
     tombstones: BTreeSet<u64>,
     bytes: usize,
+    /// Those of tombstones.
+    removed_bytes: usize,
     /// The newest tombstone that was dropped.
     forgotten: u64,
 }
@@ -78,6 +80,7 @@ impl<E> State<E> {
             entries: BTreeMap::new(),
             tombstones: BTreeSet::new(),
             bytes: 0,
+            removed_bytes: 0,
             forgotten: 0,
         }
     }
@@ -104,6 +107,12 @@ impl<E> State<E> {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of all removals that are remembered.
+    #[must_use]
+    pub const fn tombstone_bytes(&self) -> usize {
+        self.removed_bytes
     }
 
     /// By how many bytes the state would grow by an event of `bytes`; 0 if it would shrink.
@@ -166,6 +175,7 @@ impl<E> State<E> {
         self.entries.insert(offset, Last { key: name, entry });
         if key.removed {
             self.tombstones.insert(offset);
+            self.removed_bytes += bytes;
         } else {
             self.bytes += bytes;
         }
@@ -195,7 +205,9 @@ impl<E> State<E> {
     /// Takes out an entry, but not its name.
     fn take(&mut self, offset: u64) -> Option<Arc<str>> {
         let Last { key, entry } = self.entries.remove(&offset)?;
-        if !self.tombstones.remove(&offset) {
+        if self.tombstones.remove(&offset) {
+            self.removed_bytes -= entry.bytes;
+        } else {
             self.bytes -= entry.bytes;
         }
         Some(key)
@@ -241,6 +253,7 @@ mod tests {
         assert_eq!(state.current().map(offsets).collect::<Vec<_>>(), current);
         assert_eq!(state.after(after.0).map(offsets).collect::<Vec<_>>(), after.1);
         assert_eq!((state.len(), state.bytes()), (current.len(), bytes));
+        assert_eq!(state.tombstone_bytes(), 4 * state.tombstones());
     }
 
     #[test]

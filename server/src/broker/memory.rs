@@ -1,7 +1,11 @@
 //! [`MemoryBroker`]: topics of one process, or of several `Live`s in it that share one.
 //!
 //! Each topic's log and its sinks stand under one lock, held from append to hand-over: that is the order of the topic. Topics are
-//! spread over shards, which whoever comes by sweeps one after the other: there is no task in the background.
+//! spread over shards, which whoever comes by sweeps one after the other, and whoever publishes makes room where all topics together
+//! hold too much: there is no task in the background.
+
+mod budget;
+mod entry;
 
 use std::{
     collections::{HashMap, hash_map},
@@ -17,14 +21,15 @@ use std::{
 use tidewire_protocol::{
     Millis,
     name::Topic,
-    topic::{self as log, Epoch, Key, Log, Missing, PageLimits, Reading, Start, mids::Mids},
+    topic::{self as log, Missing, PageLimits, Reading, Start},
 };
 
 use super::{
-    Broker, BrokerError, BrokerFuture, Event, Once, Page, Place, Publish, Range, Record, Sink,
-    Slice,
+    Broker, BrokerError, BrokerFuture, Event, Page, Place, Publish, Range, Record, Sink, Slice,
 };
 use crate::clock::{Clock, millis};
+use budget::Budget;
+use entry::Entry;
 
 const SHARDS: usize = 64;
 
@@ -40,6 +45,10 @@ const SWEEP_ALL_EVERY_MS: Millis = 1_000;
 pub struct MemoryLimits {
     /// Topics that may exist at once; 100,000 by default, so that invented names cannot fill the memory.
     pub topics: usize,
+    /// Bytes that all topics may hold together; 256 MiB by default. What was published first goes first, whatever its topic: a client that
+    /// would go on from there is told that it is gone. The state of keyed topics counts but never goes; an event that it would grow by is refused
+    /// where nothing else is left to go. Each event counts its data, its key and 160 bytes more, which is what it costs.
+    pub bytes: usize,
     /// An unused topic whose history is empty, which has no keys, and of whose publishes none could come again, is forgotten after this
     /// long, and has a new epoch when it comes again; 60 s by default, so that a page which reloads finds its topic.
     pub idle: Duration,
@@ -47,7 +56,7 @@ pub struct MemoryLimits {
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { topics: 100_000, idle: Duration::from_secs(60) }
+        Self { topics: 100_000, bytes: 256 << 20, idle: Duration::from_secs(60) }
     }
 }
 
@@ -64,6 +73,7 @@ struct Inner {
     hasher: RandomState,
     count: AtomicUsize,
     limits: MemoryLimits,
+    budget: Budget,
     clock: Clock,
     /// The shard to be swept next, and when one, and all of them, were swept last.
     next_sweep: AtomicUsize,
@@ -72,17 +82,6 @@ struct Inner {
 }
 
 type Shard = HashMap<Topic, Arc<Mutex<Entry>>>;
-
-struct Entry {
-    log: Log<Arc<Event>>,
-    /// The publishes that may come again.
-    mids: Mids,
-    sinks: Vec<Arc<dyn Sink>>,
-    age_ms: Millis,
-    used: Millis,
-    /// Taken out of its shard: whoever still holds it looks the topic up again.
-    forgotten: bool,
-}
 
 impl Default for MemoryBroker {
     fn default() -> Self {
@@ -100,6 +99,7 @@ impl MemoryBroker {
                 hasher: RandomState::new(),
                 count: AtomicUsize::new(0),
                 limits,
+                budget: Budget::new(limits.bytes),
                 clock: Clock::start(),
                 next_sweep: AtomicUsize::new(0),
                 swept: AtomicU64::new(0),
@@ -113,6 +113,12 @@ impl MemoryBroker {
     pub fn topics(&self) -> usize {
         self.inner.count.load(Ordering::Relaxed)
     }
+
+    /// How many bytes all topics hold together, as [`MemoryLimits::bytes`] counts them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.inner.budget.used()
+    }
 }
 
 impl Inner {
@@ -123,14 +129,18 @@ impl Inner {
         work: impl FnOnce(&mut Entry, Millis) -> T,
     ) -> Result<T, BrokerError> {
         let now = self.clock.now();
-        loop {
-            let entry = self.entry(topic, now)?;
-            let mut entry = entry.lock().expect("no panic while a topic is locked");
+        let done = loop {
+            let shared = self.entry(topic, now)?;
+            let mut entry = shared.lock().expect("no panic while a topic is locked");
             if !entry.forgotten {
                 entry.used = now;
-                return Ok(work(&mut entry, now));
+                let done = work(&mut entry, now);
+                self.budget.settle(&shared, &mut entry);
+                break done;
             }
-        }
+        };
+        self.budget.make_room();
+        Ok(done)
     }
 
     fn shard(&self, topic: &Topic) -> MutexGuard<'_, Shard> {
@@ -172,22 +182,18 @@ impl Inner {
     /// were after `unused_ms`.
     fn sweep(&self, shard: usize, now: Millis, unused_ms: Millis) {
         let idle_ms = millis(self.limits.idle);
-        self.lock(shard).retain(|_, entry| {
+        self.lock(shard).retain(|_, shared| {
             // One that is locked is in use.
-            let Ok(mut entry) = entry.try_lock() else { return true };
-            let age_ms = entry.age_ms;
-            entry.log.expire(age_ms, now);
-            entry.mids.expire(now);
-            let is_idle = entry.sinks.is_empty()
-                && entry.log.is_empty()
-                && entry.log.state().is_none_or(log::State::is_empty)
-                && entry.mids.is_empty()
-                && now.saturating_sub(entry.used)
-                    >= if entry.log.head() == 0 { unused_ms } else { idle_ms };
-            entry.forgotten = is_idle;
+            let Ok(mut entry) = shared.try_lock() else { return true };
+            entry.expire(now);
+            let unused_for = now.saturating_sub(entry.used);
+            let is_idle = entry.is_empty()
+                && unused_for >= if entry.log.head() == 0 { unused_ms } else { idle_ms };
             if is_idle {
+                entry.forget();
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
+            self.budget.settle(shared, &mut entry);
             !is_idle
         });
     }
@@ -200,49 +206,6 @@ fn is_due(last: &AtomicU64, every_ms: Millis, now: Millis) -> bool {
         && last.compare_exchange(then, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
-impl Entry {
-    fn new(now: Millis) -> Self {
-        let log = Log::new(Epoch::from_bits(crate::random::bits()));
-        let mids = Mids::default();
-        Self { log, mids, sinks: Vec::new(), age_ms: 0, used: now, forgotten: false }
-    }
-
-    fn publish(&mut self, publish: Publish, now: Millis) -> Result<Place, BrokerError> {
-        let Publish { event, keep, once, epoch } = publish;
-        if epoch.is_some_and(|epoch| *epoch != *self.log.epoch().as_str()) {
-            return Err(BrokerError::OtherEpoch);
-        }
-        if let Some(Once { scope, name }) = &once
-            && let Some(first) = self.mids.find(scope, name, now)
-        {
-            return Ok(self.place(first));
-        }
-        let bytes = event.bytes();
-        let (shared, retention) = (Arc::clone(&event), keep.retention);
-        let (offset, prev) = match event.key.as_deref().filter(|_| keep.is_keyed) {
-            None => self.log.append(shared, bytes, retention, now),
-            Some(name) => {
-                let key = Key { name, removed: event.removed };
-                let appended = self.log.append_keyed(key, shared, bytes, retention, now);
-                appended.map_err(|_| BrokerError::TooManyKeys)?
-            }
-        };
-        self.age_ms = retention.age_ms;
-        if let Some(Once { scope, name }) = &once {
-            self.mids.remember(scope, name, offset, now);
-        }
-        let record = Record { offset, prev, event };
-        for sink in &self.sinks {
-            Arc::clone(sink).deliver(&record);
-        }
-        Ok(self.place(offset))
-    }
-
-    fn place(&self, offset: u64) -> Place {
-        Place { epoch: self.log.epoch().clone(), offset }
-    }
-}
-
 fn ready<'a, T: Send + 'a>(value: Result<T, BrokerError>) -> BrokerFuture<'a, T> {
     Box::pin(std::future::ready(value))
 }
@@ -251,7 +214,7 @@ impl Broker for MemoryBroker {
     fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place> {
         ready(
             self.inner
-                .with(topic, |entry, now| entry.publish(publish, now))
+                .with(topic, |entry, now| entry.publish(publish, &self.inner.budget, now))
                 .and_then(|place| place),
         )
     }

@@ -1,6 +1,9 @@
 use tidewire_protocol::topic::Retention;
 
-use super::{super::Keep, *};
+use super::{
+    super::{Keep, Once},
+    *,
+};
 
 const KEEP: Keep =
     Keep { retention: Retention { events: 3, age_ms: 1000, bytes: 1000 }, is_keyed: false };
