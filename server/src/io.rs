@@ -43,6 +43,14 @@ impl Io {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
+    /// Whether a read may bring something; only a read can tell of a stream. For the connection's task.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_read_ready(cx).map(drop),
+            Self::Stream(_) => Poll::Ready(()),
+        }
+    }
+
     /// Writes what the socket takes, and is woken when it takes more. For the connection's task.
     pub(crate) fn poll_write(
         &mut self,

@@ -14,7 +14,10 @@ mod cork;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -42,6 +45,8 @@ pub(crate) struct Outbox {
     counters: Arc<Counters>,
     /// The connection's task.
     task: AtomicWaker,
+    /// Set once `state` says why, so that it can be asked without the lock.
+    is_closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -111,7 +116,13 @@ impl Outbox {
             closed: None,
             failed: None,
         };
-        Self { deflate, counters, task: AtomicWaker::new(), state: Mutex::new(state) }
+        Self {
+            deflate,
+            counters,
+            task: AtomicWaker::new(),
+            is_closed: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// Reads what is there; nothing once the connection has ended. For the connection's task.
@@ -122,6 +133,11 @@ impl Outbox {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         state.io.as_mut().map_or(Poll::Ready(Ok(0)), |io| io.poll_read(cx, buffer))
+    }
+
+    /// Whether there is something to read; if not, the task is woken then. For the connection's task.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.lock().io.as_ref().map_or(Poll::Ready(()), |io| io.poll_readable(cx))
     }
 
     /// Ends the sending side. For the connection's task.
@@ -338,16 +354,17 @@ impl Outbox {
             self.write(state, &bytes, 0, Bytes::clone);
         }
         state.closed = Some(reason);
+        self.is_closed.store(true, Ordering::Release);
         self.task.wake();
     }
 
     /// Why it was closed.
     pub(crate) fn closed(&self) -> Option<CloseReason> {
-        self.lock().closed.clone()
+        if self.is_closed() { self.lock().closed.clone() } else { None }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed.is_some()
+        self.is_closed.load(Ordering::Acquire)
     }
 
     /// Messages and bytes that wait and count.

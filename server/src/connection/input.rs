@@ -35,7 +35,7 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
 }
 
 impl<V: Send + Sync + 'static> Connection<V> {
-    /// Reads and handles what the socket has, if the session may read. Whether anything changed.
+    /// Reads and handles what the socket has, if the session may read. Whether there may be more to read now.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.core.may_read() || self.outbox.is_closed() {
             return false;
@@ -49,7 +49,10 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Poll::Pending => false,
             Poll::Ready(Ok(read)) if read > 0 => {
                 self.handle_bytes(&mut scratch[..read]);
-                true
+                // Asking at once saves a turn that would find nothing.
+                !self.core.may_read()
+                    || read == scratch.len()
+                    || self.outbox.poll_readable(cx).is_ready()
             }
             Poll::Ready(_) => {
                 self.outbox.close(CloseReason::Lost);

@@ -82,6 +82,8 @@ pub(crate) struct Connection<V: Send + Sync + 'static> {
     reading_on: Option<BoxFuture<Option<CatchUp>>>,
     timer: Option<(Millis, Pin<Box<Sleep>>)>,
     ending: Option<Ending>,
+    /// The time, read once in each turn.
+    now: Millis,
     /// Its entry among the connections that a shutdown waits for.
     entered: Entered,
 }
@@ -128,8 +130,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
         ));
         let config = shared.options.session(shared.hooks.on_token.is_some());
         let entered = shared.stop.enter(&outbox);
+        let now = shared.clock.now();
         let mut connection = Self {
-            core: session::Session::new(config, shared.clock.now()),
+            core: session::Session::new(config, now),
             decoder: Decoder::server(shared.options.read_limit)
                 .with_deflate(admitted.deflate.is_some()),
             outbox,
@@ -147,6 +150,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             reading_on: None,
             timer: None,
             ending: None,
+            now,
             entered,
             live,
         };
@@ -156,42 +160,55 @@ impl<V: Send + Sync + 'static> Connection<V> {
         connection
     }
 
-    fn now(&self) -> Millis {
-        self.live.shared().clock.now()
+    const fn now(&self) -> Millis {
+        self.now
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.outbox.register(cx);
         for _ in 0..TURNS {
+            self.now = self.live.shared().clock.now();
             if self.ending.is_none()
                 && let Some(reason) = self.outbox.closed()
             {
                 self.begin_ending(&reason);
             }
-            let mut moved = self.poll_hooks(cx);
-            if self.ending.is_some() {
+            let moved = if self.ending.is_some() {
+                let moved = self.poll_hooks(cx);
                 if self.entered.is_over() {
                     return Poll::Ready(());
                 }
                 match self.poll_ending(cx) {
-                    Some(also) => moved |= also,
+                    Some(also) => moved | also,
                     None => return Poll::Ready(()),
                 }
             } else {
-                moved |= self.poll_greeting(cx);
-                moved |= self.poll_calls(cx);
-                // First the socket takes what waits: only then is there room to read history on.
-                self.flush(cx);
-                moved |= self.poll_behind(cx);
-                moved |= self.poll_input(cx);
-                moved |= self.poll_timer(cx);
-            }
-            if !moved && (self.ending.is_some() || !self.outbox.is_closed()) {
+                self.poll_open(cx) || self.outbox.is_closed()
+            };
+            if !moved {
                 return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// A turn of an open session: in this order, so that a frame that comes and is answered takes no second one. Whether another
+    /// turn may find something to do.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> bool {
+        let was_held = !self.core.may_read();
+        let mut moved = self.poll_input(cx);
+        if self.outbox.is_closed() {
+            return true;
+        }
+        moved |= self.poll_greeting(cx);
+        moved |= self.poll_calls(cx);
+        // Frames that have been taken make room to read.
+        moved |= self.poll_hooks(cx) && was_held;
+        // First the socket takes what waits: only then is there room to read history on.
+        self.flush(cx);
+        moved |= self.poll_behind(cx);
+        moved | self.poll_timer(cx)
     }
 
     /// Polls the hook that runs and gives the next waiting frame its turn. Whether anything changed.
@@ -302,7 +319,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// Whether `at` has come; if not, the task is woken then, or earlier.
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Millis) -> bool {
         let clock = self.live.shared().clock;
-        while at > clock.now() {
+        while at > self.now {
             // A timer that fires too early costs one turn; moving it for each frame would cost more.
             let timer = match &mut self.timer {
                 Some((set, timer)) if *set <= at && !timer.is_elapsed() => timer,
@@ -314,6 +331,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             if timer.as_mut().poll(cx).is_pending() {
                 return false;
             }
+            self.now = clock.now();
         }
         true
     }

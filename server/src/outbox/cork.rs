@@ -23,7 +23,10 @@ pub(super) struct Cork {
 impl Cork {
     /// Joins what this thread sends from now on.
     pub(super) fn begin() -> Self {
-        Self { bytes: SPARE.take(), messages: 0, thread: this_thread() }
+        let mut bytes = SPARE.take();
+        // Once in a thread, and never more: it does not grow.
+        bytes.reserve_exact(CORK_BYTES);
+        Self { bytes, messages: 0, thread: this_thread() }
     }
 
     /// Keeps the buffer for the next one.
