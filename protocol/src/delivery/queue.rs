@@ -1,8 +1,8 @@
 //! [`Queue`]: how much waits for one socket, in messages and bytes. It counts; the frames are the driver's.
 
 /// Bytes that may wait for a socket before a subscription begins to lag whose topic's policy is not to close. With what the kernel
-/// takes of a peer that does not read (some 150 KiB) it keeps what is older than the latest below 256 KiB.
-pub const LAG_BYTES: usize = 64 * 1024;
+/// takes of a peer that does not read (some 150 kB), a batch of 64 KiB and a page it keeps what stands before the latest below 256 KiB.
+pub const LAG_BYTES: usize = 32 * 1024;
 
 /// The bounds of a session's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -156,8 +156,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Bytes of all events of a page, unless it has only one.
-    pub const BYTES: usize = 64 * 1024;
+    /// Bytes of all events of a page, unless it has only one: little enough that a slow reader's latest events are not behind much.
+    pub const BYTES: usize = 32 * 1024;
 }
 
 /// Events as they were at one moment.

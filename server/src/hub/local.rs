@@ -7,11 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use slab::Slab;
-use tidewire_protocol::{
-    delivery::{Delivery, LAG_BYTES},
-    name::Topic,
-    topic::Epoch,
-};
+use tidewire_protocol::{delivery::Delivery, name::Topic, topic::Epoch};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
@@ -31,7 +27,7 @@ const SLICE: usize = 64;
 
 /// The bounds of one batch, which is also what a pass may add to a queue at once.
 const BATCH_EVENTS: usize = 64;
-const BATCH_BYTES: usize = LAG_BYTES;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Events that may wait for their pass before publishers have to.
 const PENDING_EVENTS: usize = 1024;

@@ -10,6 +10,7 @@ mod keyed;
 mod kit;
 mod limits;
 mod metrics;
+mod overflow;
 mod plain;
 mod publish;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
