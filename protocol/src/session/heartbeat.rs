@@ -1,5 +1,6 @@
 //! When to ping, and when a silent peer is dead.
 
+use super::{Config, deadline::Deadline};
 use crate::{Millis, code::CloseCode};
 
 /// What the passing of time asks of a session.
@@ -37,37 +38,32 @@ impl Due {
 
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    ping_ms: Millis,
-    pong_ms: Millis,
-    heard: Millis,
-    pinged: Option<Millis>,
+    /// When something was heard, or asked.
+    since: Millis,
+    is_pinged: bool,
 }
 
 impl Heartbeat {
-    pub(super) const fn new(ping_ms: Millis, pong_ms: Millis, now: Millis) -> Self {
-        Self { ping_ms, pong_ms, heard: now, pinged: None }
+    pub(super) const fn new(now: Millis) -> Self {
+        Self { since: now, is_pinged: false }
     }
 
     pub(super) fn handle_heard(&mut self, now: Millis) {
-        self.heard = now;
-        self.pinged = None;
+        *self = Self::new(now);
     }
 
-    pub(super) const fn poll_timeout(&self) -> Millis {
-        match self.pinged {
-            Some(at) => at.saturating_add(self.pong_ms),
-            None => self.heard.saturating_add(self.ping_ms),
-        }
+    pub(super) const fn poll_timeout(&self, config: &Config) -> Deadline {
+        Deadline::after(self.since, if self.is_pinged { config.pong_ms } else { config.ping_ms })
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Millis) -> Option<Due> {
-        if self.poll_timeout() > now {
+    pub(super) fn handle_timeout(&mut self, config: &Config, now: Millis) -> Option<Due> {
+        if !self.poll_timeout(config).is_due(now) {
             return None;
         }
-        if self.pinged.is_some() {
+        if self.is_pinged {
             return Some(Due::DeadPeer);
         }
-        self.pinged = Some(now);
+        *self = Self { since: now, is_pinged: true };
         Some(Due::Ping)
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: frames that may run a hook are taken one at a time in order of arrival; nothing else waits behind them.
 
+mod deadline;
 mod heartbeat;
 mod rate;
 mod subscriptions;
@@ -13,8 +14,11 @@ pub use heartbeat::Due;
 pub use rate::{Pace, Rate};
 pub use subscriptions::{Owner, SubscribeError, Subscriptions};
 
+use deadline::Deadline;
 use heartbeat::Heartbeat;
 use rate::Allowance;
+
+use alloc::sync::Arc;
 
 use crate::{Millis, code::ErrorCode};
 
@@ -119,37 +123,43 @@ pub enum Verdict {
 /// One connection's server side.
 #[derive(Debug)]
 pub struct Session {
-    config: Config,
+    config: Arc<Config>,
     mode: Mode,
     greeting: bool,
-    /// The hook that runs, by the time at which it must have ended.
-    hook: Option<Millis>,
-    hello_by: Option<Millis>,
-    write_by: Option<Millis>,
+    /// When the hook that runs must have ended.
+    hook: Deadline,
+    hello_by: Deadline,
+    write_by: Deadline,
     /// When the identity that the token gave ends.
-    expires: Option<Millis>,
+    expires: Deadline,
     heartbeat: Heartbeat,
     allowance: Allowance,
-    calls: usize,
+    calls: u32,
     /// Of the frames that wait, how many are calls.
-    waiting_calls: usize,
-    waiting_frames: usize,
+    waiting_calls: u32,
+    waiting_frames: u32,
     waiting_bytes: usize,
 }
 
 impl Session {
-    /// A session whose socket has just opened.
+    /// A session whose socket has just opened. All of a server share one `config`.
     #[must_use]
-    pub fn new(config: Config, now: Millis) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, now: Millis) -> Self {
+        let config = config.into();
+        let hello_by = if config.hello_required {
+            Deadline::after(now, config.hello_timeout_ms)
+        } else {
+            Deadline::NEVER
+        };
         Self {
             mode: Mode::Undecided,
             greeting: false,
-            hook: None,
-            hello_by: config.hello_required.then(|| now.saturating_add(config.hello_timeout_ms)),
-            write_by: None,
-            expires: None,
-            heartbeat: Heartbeat::new(config.ping_ms, config.pong_ms, now),
-            allowance: Allowance::new(config.messages, config.bytes, now),
+            hook: Deadline::NEVER,
+            hello_by,
+            write_by: Deadline::NEVER,
+            expires: Deadline::NEVER,
+            heartbeat: Heartbeat::new(now),
+            allowance: Allowance::new(&config, now),
             calls: 0,
             waiting_calls: 0,
             waiting_frames: 0,
@@ -167,12 +177,18 @@ impl Session {
     /// A message or control frame came that is `bytes` long, readable or not. What is too much must not be handled.
     pub fn handle_received(&mut self, bytes: usize, now: Millis) -> Pace {
         self.heartbeat.handle_heard(now);
-        self.allowance.handle_message(bytes, now)
+        self.allowance.handle_message(&self.config, bytes, now)
     }
 
     /// Who it is has become known, or known anew, until `expires`.
     pub fn handle_identity(&mut self, expires: Option<Millis>) {
-        self.expires = expires;
+        self.expires = expires.into();
+    }
+
+    /// When the identity ends, if it does.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Millis> {
+        self.expires.get()
     }
 
     /// A frame was read from a message that is `bytes` long.
@@ -223,13 +239,13 @@ impl Session {
         Verdict::WaitCall
     }
 
-    const fn has_room_for_call(&self) -> bool {
-        !self.greeting && self.calls < self.config.calls
+    fn has_room_for_call(&self) -> bool {
+        !self.greeting && (self.calls as usize) < self.config.calls
     }
 
     /// Whether the oldest waiting call's turn is now.
     #[must_use]
-    pub const fn poll_calls(&self) -> bool {
+    pub fn poll_calls(&self) -> bool {
         self.waiting_calls > 0 && self.has_room_for_call()
     }
 
@@ -252,29 +268,29 @@ impl Session {
     }
 
     fn is_busy(&self) -> bool {
-        self.greeting || self.hook.is_some()
+        self.greeting || self.hook.is_set()
     }
 
     /// The hello has been answered.
     pub fn handle_welcomed(&mut self) {
         self.greeting = false;
-        self.hello_by = None;
+        self.hello_by = Deadline::NEVER;
     }
 
     /// A hook has begun.
     pub fn handle_hook_started(&mut self, now: Millis) {
-        self.hook = Some(now.saturating_add(self.config.hook_timeout_ms));
+        self.hook = Deadline::after(now, self.config.hook_timeout_ms);
     }
 
     /// The hook has ended.
     pub fn handle_hook_ended(&mut self) {
-        self.hook = None;
+        self.hook = Deadline::NEVER;
     }
 
     /// When the hook that runs must have ended.
     #[must_use]
     pub const fn hook_deadline(&self) -> Option<Millis> {
-        self.hook
+        self.hook.get()
     }
 
     /// Whether the oldest waiting frame's turn is now.
@@ -297,46 +313,51 @@ impl Session {
     /// Whether the socket may be read.
     #[must_use]
     pub fn may_read(&self) -> bool {
-        self.waiting_frames < self.config.backlog_frames
+        (self.waiting_frames as usize) < self.config.backlog_frames
             && self.waiting_bytes < self.config.backlog_bytes
     }
 
     /// The socket takes no more bytes, while some wait.
     pub fn handle_write_blocked(&mut self, now: Millis) {
-        self.write_by.get_or_insert(now.saturating_add(self.config.write_timeout_ms));
+        if !self.write_by.is_set() {
+            self.write_by = Deadline::after(now, self.config.write_timeout_ms);
+        }
     }
 
     /// The socket took bytes.
     pub fn handle_write_progress(&mut self) {
-        self.write_by = None;
+        self.write_by = Deadline::NEVER;
     }
 
     /// The next time at which [`handle_timeout`](Self::handle_timeout) has something to say.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
-        let heartbeat = self.may_read().then(|| self.heartbeat.poll_timeout());
-        [self.hello_by, self.hook, self.write_by, self.expires, heartbeat]
+        let heartbeat = if self.may_read() {
+            self.heartbeat.poll_timeout(&self.config)
+        } else {
+            Deadline::NEVER
+        };
+        [self.hello_by, self.hook, self.write_by, self.expires]
             .into_iter()
-            .flatten()
-            .min()
+            .fold(heartbeat, Deadline::or_earlier)
+            .get()
     }
 
     /// What is due at `now`, if anything.
     pub fn handle_timeout(&mut self, now: Millis) -> Option<Due> {
-        let is_due = |at: Option<Millis>| at.is_some_and(|at| at <= now);
-        if is_due(self.hello_by) {
+        if self.hello_by.is_due(now) {
             return Some(Due::HelloTimeout);
         }
-        if is_due(self.hook) {
+        if self.hook.is_due(now) {
             return Some(Due::HookTimeout);
         }
-        if is_due(self.write_by) {
+        if self.write_by.is_due(now) {
             return Some(Due::WriteTimeout);
         }
-        if is_due(self.expires) {
+        if self.expires.is_due(now) {
             return Some(Due::TokenExpired);
         }
-        if self.may_read() { self.heartbeat.handle_timeout(now) } else { None }
+        if self.may_read() { self.heartbeat.handle_timeout(&self.config, now) } else { None }
     }
 }
 

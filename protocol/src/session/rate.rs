@@ -1,5 +1,6 @@
 //! How fast a session may send: a token bucket for messages and one for bytes.
 
+use super::Config;
 use crate::Millis;
 
 /// How much may come, on average and at once.
@@ -16,40 +17,34 @@ impl Rate {
     pub const UNLIMITED: Self = Self { per_second: 0, burst: 0 };
 }
 
-/// A bucket that fills with time and is emptied by what comes. It counts in thousandths, so that a millisecond of a slow rate
-/// is not lost.
+/// A bucket that fills with time and is emptied by what comes, in thousandths, so that a millisecond of a slow rate is not lost.
+/// Its rate is the server's, and is told each time: every session has two buckets.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
-    rate: Rate,
-    /// Thousandths that are left.
-    left: u64,
-    filled: Millis,
-}
+struct Bucket(u64);
 
 impl Bucket {
-    const fn new(rate: Rate, now: Millis) -> Self {
-        Self { rate, left: rate.burst.saturating_mul(1000), filled: now }
+    const fn full(rate: Rate) -> Self {
+        Self(rate.burst.saturating_mul(1000))
     }
 
-    fn fill(&mut self, now: Millis) {
-        let gained = now.saturating_sub(self.filled).saturating_mul(self.rate.per_second);
-        self.left = self.left.saturating_add(gained).min(self.rate.burst.saturating_mul(1000));
-        self.filled = now;
+    fn fill(&mut self, rate: Rate, elapsed: Millis) {
+        let gained = elapsed.saturating_mul(rate.per_second);
+        self.0 = self.0.saturating_add(gained).min(Self::full(rate).0);
     }
 
-    const fn has(&self, amount: u64) -> bool {
+    const fn has(self, amount: u64, rate: Rate) -> bool {
         // What is larger than a whole burst passes when the bucket is full: other limits bound it.
-        self.rate.per_second == 0
-            || self.left >= amount.saturating_mul(1000)
-            || self.left == self.rate.burst.saturating_mul(1000)
+        rate.per_second == 0
+            || self.0 >= amount.saturating_mul(1000)
+            || self.0 == Self::full(rate).0
     }
 
     const fn take(&mut self, amount: u64) {
-        self.left = self.left.saturating_sub(amount.saturating_mul(1000));
+        self.0 = self.0.saturating_sub(amount.saturating_mul(1000));
     }
 
-    const fn is_half_full(&self) -> bool {
-        self.rate.per_second == 0 || self.left >= self.rate.burst.saturating_mul(500)
+    const fn is_half_full(self, rate: Rate) -> bool {
+        rate.per_second == 0 || self.0 >= rate.burst.saturating_mul(500)
     }
 }
 
@@ -58,6 +53,8 @@ impl Bucket {
 pub(super) struct Allowance {
     messages: Bucket,
     bytes: Bucket,
+    /// When both were filled.
+    filled: Millis,
     warned: bool,
 }
 
@@ -73,18 +70,24 @@ pub enum Pace {
 }
 
 impl Allowance {
-    pub(super) const fn new(messages: Rate, bytes: Rate, now: Millis) -> Self {
-        Self { messages: Bucket::new(messages, now), bytes: Bucket::new(bytes, now), warned: false }
+    pub(super) const fn new(config: &Config, now: Millis) -> Self {
+        let (messages, bytes) = (Bucket::full(config.messages), Bucket::full(config.bytes));
+        Self { messages, bytes, filled: now, warned: false }
     }
 
-    pub(super) fn handle_message(&mut self, bytes: usize, now: Millis) -> Pace {
+    /// A message that is `bytes` long came.
+    pub(super) fn handle_message(&mut self, config: &Config, bytes: usize, now: Millis) -> Pace {
+        let (message_rate, byte_rate) = (config.messages, config.bytes);
         let bytes = bytes as u64;
-        self.messages.fill(now);
-        self.bytes.fill(now);
-        if self.messages.has(1) && self.bytes.has(bytes) {
+        let elapsed = now.saturating_sub(self.filled);
+        self.filled = now;
+        self.messages.fill(message_rate, elapsed);
+        self.bytes.fill(byte_rate, elapsed);
+        if self.messages.has(1, message_rate) && self.bytes.has(bytes, byte_rate) {
             self.messages.take(1);
             self.bytes.take(bytes);
-            self.warned &= !(self.messages.is_half_full() && self.bytes.is_half_full());
+            self.warned &=
+                !(self.messages.is_half_full(message_rate) && self.bytes.is_half_full(byte_rate));
             return Pace::Fine;
         }
         if core::mem::replace(&mut self.warned, true) { Pace::Close } else { Pace::Warn }
@@ -97,9 +100,10 @@ mod tests {
 
     /// Messages of 10 bytes at the given times.
     fn check(messages: Rate, bytes: Rate, expected: &[(Millis, Pace)]) {
-        let mut allowance = Allowance::new(messages, bytes, 0);
+        let config = Config { messages, bytes, ..Config::default() };
+        let mut allowance = Allowance::new(&config, 0);
         for (at, &(now, pace)) in expected.iter().enumerate() {
-            assert_eq!(allowance.handle_message(10, now), pace, "message {at} at {now}");
+            assert_eq!(allowance.handle_message(&config, 10, now), pace, "message {at} at {now}");
         }
     }
 
@@ -139,9 +143,11 @@ mod tests {
 
     #[test]
     fn the_average_holds_whatever_the_steps() {
-        let mut allowance = Allowance::new(Rate { per_second: 3, burst: 3 }, Rate::UNLIMITED, 0);
-        let taken =
-            (0..10_000).filter(|&now| allowance.handle_message(1, now) == Pace::Fine).count();
+        let messages = Rate { per_second: 3, burst: 3 };
+        let config = Config { messages, bytes: Rate::UNLIMITED, ..Config::default() };
+        let mut allowance = Allowance::new(&config, 0);
+        let mut pace = |now| allowance.handle_message(&config, 1, now);
+        let taken = (0..10_000).filter(|&now| pace(now) == Pace::Fine).count();
         assert_eq!(taken, 3 + 29);
     }
 

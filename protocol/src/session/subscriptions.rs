@@ -1,6 +1,6 @@
 //! A session's table of subscriptions: which topics, who owns each, and how many there may be.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::{code::ErrorCode, name::Topic};
@@ -49,16 +49,33 @@ impl SubscribeError {
 /// The subscriptions of one session; `H` is what the driver needs to end one.
 #[derive(Debug)]
 pub struct Subscriptions<H> {
-    entries: BTreeMap<Topic, (Owner, H)>,
+    /// In order of the topics' names. A session has few, mostly one: no map is as small.
+    entries: Vec<Entry<H>>,
     limit: usize,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry<H> {
+    topic: Topic,
+    owner: Owner,
+    handle: H,
 }
 
 impl<H> Subscriptions<H> {
     /// An empty table.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { entries: BTreeMap::new(), limit, closed: false }
+        Self { entries: Vec::new(), limit, closed: false }
+    }
+
+    /// Where `topic` is, or where it would be.
+    fn find(&self, topic: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.topic.as_str().cmp(topic))
+    }
+
+    fn entry(&self, topic: &str) -> Option<&Entry<H>> {
+        self.find(topic).ok().map(|at| &self.entries[at])
     }
 
     /// Whether `topic` could be subscribed now.
@@ -68,7 +85,7 @@ impl<H> Subscriptions<H> {
     pub fn check(&self, topic: &Topic) -> Result<(), SubscribeError> {
         if self.closed {
             Err(SubscribeError::Closed)
-        } else if self.entries.len() >= self.limit && !self.entries.contains_key(topic) {
+        } else if self.entries.len() >= self.limit && self.find(topic).is_err() {
             Err(SubscribeError::Limit)
         } else {
             Ok(())
@@ -86,30 +103,43 @@ impl<H> Subscriptions<H> {
         handle: H,
     ) -> Result<Option<H>, SubscribeError> {
         self.check(&topic)?;
-        let owner = self.owner(&topic).unwrap_or(owner);
-        Ok(self.entries.insert(topic, (owner, handle)).map(|(_, earlier)| earlier))
+        match self.find(&topic) {
+            Ok(at) => Ok(Some(core::mem::replace(&mut self.entries[at].handle, handle))),
+            Err(at) => {
+                if self.entries.is_empty() {
+                    self.entries.reserve_exact(1);
+                }
+                self.entries.insert(at, Entry { topic, owner, handle });
+                Ok(None)
+            }
+        }
     }
 
     /// Takes a subscription out.
     pub fn remove(&mut self, topic: &str) -> Option<H> {
-        self.entries.remove(topic).map(|(_, handle)| handle)
+        let at = self.find(topic).ok()?;
+        let entry = self.entries.remove(at);
+        if self.entries.len() <= self.entries.capacity() / 4 {
+            self.entries.shrink_to_fit();
+        }
+        Some(entry.handle)
     }
 
     /// Who owns a subscription.
     #[must_use]
     pub fn owner(&self, topic: &str) -> Option<Owner> {
-        self.entries.get(topic).map(|(owner, _)| *owner)
+        self.entry(topic).map(|entry| entry.owner)
     }
 
     /// A subscription's handle.
     #[must_use]
     pub fn handle(&self, topic: &str) -> Option<&H> {
-        self.entries.get(topic).map(|(_, handle)| handle)
+        self.entry(topic).map(|entry| &entry.handle)
     }
 
     /// All topics, in order of their names.
     pub fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.entries.keys()
+        self.entries.iter().map(|entry| &entry.topic)
     }
 
     /// How many there are.
@@ -127,15 +157,15 @@ impl<H> Subscriptions<H> {
     /// Takes all out; nothing can be entered any more.
     pub fn close(&mut self) -> Vec<(Topic, H)> {
         self.closed = true;
-        core::mem::take(&mut self.entries)
-            .into_iter()
-            .map(|(topic, (_, handle))| (topic, handle))
-            .collect()
+        let entries = core::mem::take(&mut self.entries);
+        entries.into_iter().map(|entry| (entry.topic, entry.handle)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     fn topic(name: &str) -> Topic {
@@ -149,6 +179,37 @@ mod tests {
         assert_eq!(table.insert(topic("a"), Owner::Client, 2), Ok(Some(1)));
         assert_eq!((table.owner("a"), table.handle("a")), (Some(Owner::Server), Some(&2)));
         assert_eq!((table.remove("a"), table.remove("a")), (Some(2), None));
+    }
+
+    #[test]
+    fn topics_stand_in_order_of_their_names_whatever_came_first() {
+        let mut table = Subscriptions::new(100);
+        for number in (10..90).rev().chain([95, 92, 91, 99]) {
+            table.insert(topic(&number.to_string()), Owner::Client, number).unwrap();
+        }
+        for number in (10..90).step_by(2) {
+            assert_eq!(table.remove(&number.to_string()), Some(number));
+        }
+        let names: Vec<_> = table.topics().map(Topic::as_str).collect();
+        assert!(names.is_sorted());
+        assert_eq!((table.len(), names.len()), (44, 44));
+        assert_eq!((table.handle("95"), table.handle("12")), (Some(&95), None));
+    }
+
+    #[test]
+    fn a_table_holds_what_it_has_and_no_more() {
+        let mut table = Subscriptions::new(1000);
+        table.insert(topic("a"), Owner::Client, ()).unwrap();
+        assert_eq!(table.entries.capacity(), 1);
+        for number in 0..500 {
+            table.insert(topic(&number.to_string()), Owner::Client, ()).unwrap();
+        }
+        for number in 0..500 {
+            table.remove(&number.to_string());
+        }
+        assert!(table.entries.capacity() <= 4, "nothing is left of a peak");
+        table.remove("a");
+        assert_eq!(table.entries.capacity(), 0);
     }
 
     #[test]
