@@ -161,7 +161,8 @@ struct Taken {
 #[derive(Debug)]
 pub(crate) struct Place {
     taken: Arc<Mutex<Taken>>,
-    address: Option<IpAddr>,
+    /// In a box, as most servers know none and every connection has a place.
+    address: Option<Box<IpAddr>>,
 }
 
 impl Places {
@@ -187,7 +188,7 @@ impl Places {
             *count += 1;
         }
         taken.total += 1;
-        Ok(Place { taken: Arc::clone(&self.taken), address })
+        Ok(Place { taken: Arc::clone(&self.taken), address: address.map(Box::new) })
     }
 }
 
@@ -195,12 +196,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.total -= 1;
-        if let Some(address) = self.address
-            && let Some(count) = taken.by_address.get_mut(&address)
+        if let Some(address) = self.address.as_deref()
+            && let Some(count) = taken.by_address.get_mut(address)
         {
             *count -= 1;
             if *count == 0 {
-                taken.by_address.remove(&address);
+                taken.by_address.remove(address);
             }
         }
     }

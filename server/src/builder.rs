@@ -398,8 +398,10 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         }
         let counters = Arc::<Counters>::default();
         let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
+        let session = Arc::new(self.options.session(self.hooks.on_token.is_some()));
         Live::new(Shared {
             options: self.options,
+            session,
             hooks: self.hooks,
             rules: self.rules,
             calls: self.calls,

@@ -16,7 +16,12 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Millis {
-        millis(self.origin.elapsed())
+        self.at(Instant::now())
+    }
+
+    /// What [`now`](Self::now) is at that moment.
+    pub(crate) fn at(&self, moment: Instant) -> Millis {
+        millis(moment.saturating_duration_since(self.origin))
     }
 
     /// The moment at which [`now`](Self::now) will be `at`.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
-use tidewire_protocol::{code::CloseCode, name::Topic, schema::TypedTopic};
+use tidewire_protocol::{code::CloseCode, name::Topic, schema::TypedTopic, session::Config};
 
 use crate::{
     admission::Places,
@@ -44,6 +44,8 @@ pub struct Live<V> {
 
 pub(crate) struct Shared<V> {
     pub(crate) options: Options,
+    /// What of them the core of every session is told.
+    pub(crate) session: Arc<Config>,
     pub(crate) hooks: Hooks<V>,
     pub(crate) rules: Vec<Rule<V>>,
     pub(crate) calls: Vec<CallRule<V>>,

@@ -50,7 +50,7 @@ type Ended = (u64, Result<(), Panic>);
 
 impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn keep_call(&mut self, frame: Frame) {
-        self.calls.waiting.push_back(frame);
+        self.calls.get_or_insert_default().waiting.push_back(frame);
     }
 
     /// Begins a call, which the core has counted.
@@ -69,10 +69,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
         };
         let (call, handle) = abortable(AssertUnwindSafe(call).catch_unwind());
-        let number = self.calls.begun;
-        self.calls.begun += 1;
-        self.calls.handles.push(Running { number, id, handle });
-        self.calls.running.push(Box::pin(call.map(move |ended| {
+        let calls = self.calls.get_or_insert_default();
+        let number = calls.begun;
+        calls.begun += 1;
+        calls.handles.push(Running { number, id, handle });
+        calls.running.push(Box::pin(call.map(move |ended| {
             // An aborted call has ended as much as any other.
             (number, ended.unwrap_or(Ok(())).map_err(|_| Panic))
         })));
@@ -83,13 +84,12 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let Ok(client::Cancel { id }) = serde_json::from_str(data.get()) else {
             return self.refuse(None, "$cancel", &Refusal::invalid_data());
         };
-        if let Some(at) = self.calls.waiting.iter().position(|frame| frame.id == Some(id)) {
-            let bytes = self.calls.waiting.remove(at).map_or(0, |frame| frame.bytes);
+        let Some(calls) = &mut self.calls else { return };
+        if let Some(at) = calls.waiting.iter().position(|frame| frame.id == Some(id)) {
+            let bytes = calls.waiting.remove(at).map_or(0, |frame| frame.bytes);
             self.core.handle_call_dropped(bytes, self.now());
-        } else if let Some(at) =
-            self.calls.handles.iter().position(|running| running.id == Some(id))
-        {
-            self.calls.handles.remove(at).handle.abort();
+        } else if let Some(at) = calls.handles.iter().position(|running| running.id == Some(id)) {
+            calls.handles.remove(at).handle.abort();
         } else {
             return;
         }
@@ -100,15 +100,17 @@ impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn poll_calls(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         while self.core.poll_calls() {
-            let Some(frame) = self.calls.waiting.pop_front() else { break };
+            let next = self.calls.as_mut().and_then(|calls| calls.waiting.pop_front());
+            let Some(frame) = next else { break };
             self.core.handle_call_begun(frame.bytes, self.now());
             self.begin_call(frame);
             moved = true;
         }
+        let Some(calls) = &mut self.calls else { return moved };
         while let Poll::Ready(Some((number, ended))) =
-            std::pin::Pin::new(&mut self.calls.running).poll_next(cx)
+            std::pin::Pin::new(&mut calls.running).poll_next(cx)
         {
-            self.calls.handles.retain(|running| running.number != number);
+            calls.handles.retain(|running| running.number != number);
             self.core.handle_call_ended();
             moved = true;
             if let Err(Panic) = ended {
@@ -120,7 +122,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
     /// Drops every call: their client is gone.
     pub(super) fn drop_calls(&mut self) {
-        self.calls = Calls::default();
+        self.calls = None;
+    }
+
+    /// Gives back the memory of earlier calls, if none is under way.
+    pub(super) fn free_calls(&mut self) {
+        let is_idle = |calls: &mut Box<Calls>| calls.waiting.is_empty() && calls.handles.is_empty();
+        // An aborted call may still have to be polled.
+        drop(self.calls.take_if(|calls| is_idle(calls) && calls.running.is_empty()));
     }
 }
 

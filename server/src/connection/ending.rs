@@ -47,11 +47,13 @@ impl<V: Send + Sync + 'static> Connection<V> {
             session.end_subscriptions();
             self.live.shared().sessions.remove(session);
         }
-        self.behind.clear();
-        self.reading_on = None;
+        if let Some(later) = &mut self.later {
+            later.behind.clear();
+            later.reading_on = None;
+        }
         self.greeting = None;
         self.drop_calls();
-        self.unread = Vec::new();
+        self.unread = Box::default();
         if !matches!(reason, CloseReason::Client { .. }) {
             self.drop_waiting();
         }
@@ -63,13 +65,13 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.outbox.release();
         }
         let give_up = self.now().saturating_add(millis(self.live.options().close_timeout));
-        self.ending =
-            Some(Ending { reason: reason.clone(), socket, give_up, on_close: OnClose::Due });
+        let reason = reason.clone();
+        self.ending = Some(Box::new(Ending { reason, socket, give_up, on_close: OnClose::Due }));
     }
 
     fn drop_waiting(&mut self) {
         let now = self.now();
-        for frame in self.waiting.drain(..) {
+        while let Some(frame) = self.next_frame() {
             self.core.handle_taken(frame.bytes, now);
         }
     }
@@ -78,7 +80,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn poll_ending(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let socket_moved = self.poll_socket_end(cx);
         let hooks_moved = self.poll_on_close(cx);
-        match &self.ending {
+        match self.ending.as_deref() {
             Some(Ending { socket: Socket::Gone, on_close: OnClose::Done, .. }) => None,
             _ => Some(socket_moved | hooks_moved),
         }
@@ -121,7 +123,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     }
 
     fn poll_socket_end(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(Ending { socket, give_up, .. }) = &self.ending else { return false };
+        let Some(Ending { socket, give_up, .. }) = self.ending.as_deref() else { return false };
         let (before, give_up) = (*socket, *give_up);
         let after = match before {
             Socket::Gone => return false,

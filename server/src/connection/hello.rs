@@ -62,18 +62,19 @@ impl<V: Send + Sync + 'static> Connection<V> {
         };
         let verdict =
             AssertUnwindSafe(verdict).catch_unwind().map(|result| result.map_err(|_| Panic));
-        self.greeting = Some(Greeting { id: frame.id, hello, verdict: Box::pin(verdict) });
+        let verdict = Box::pin(verdict);
+        self.greeting = Some(Box::new(Greeting { id: frame.id, hello, verdict }));
     }
 
     /// Polls the token's hook. Whether anything changed.
     pub(super) fn poll_greeting(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(greeting) = &mut self.greeting else { return false };
         let Poll::Ready(verdict) = greeting.verdict.as_mut().poll(cx) else { return false };
-        let Some(Greeting { id, hello, .. }) = self.greeting.take() else { return false };
+        let Some(greeting) = self.greeting.take() else { return false };
+        let Greeting { id, hello, .. } = *greeting;
         match verdict {
             Ok(Ok(identity)) => {
-                self.identity = Some(identity);
-                self.begin_session();
+                self.begin_session(identity);
                 self.welcome(id, &hello);
             }
             Ok(Err(refusal)) => {
@@ -87,13 +88,13 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
     /// An identity is good for so long from now on.
     pub(super) fn handle_expiry(&mut self, expires_in: Option<Duration>) {
-        self.expires = expires_in.map(|duration| self.now().saturating_add(millis(duration)));
-        self.core.handle_identity(self.expires);
+        let expires = expires_in.map(|duration| self.now().saturating_add(millis(duration)));
+        self.core.handle_identity(expires);
     }
 
     /// The session begins: it is known who it is.
-    pub(super) fn begin_session(&mut self) {
-        let Some(Identity { value, expires_in }) = self.identity.take() else { return };
+    pub(super) fn begin_session(&mut self, identity: Identity<V>) {
+        let Identity { value, expires_in } = identity;
         self.handle_expiry(expires_in);
         let shared = self.live.shared();
         let session =
@@ -138,14 +139,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let schema = self.live.match_schema(&hello.schema);
         // No more than there are here: those that are unknown, of which a client may name any number, need no memory.
         let refused = schema.iter().filter(|(_, fit)| **fit == Match::Incompatible);
-        self.refused = Arc::new(refused.map(|(entry, _)| entry.clone()).collect());
+        self.refused = refused.map(|(entry, _)| entry.clone()).collect();
         let options = self.live.options();
         let welcome = Welcome {
             version: VERSION,
             session: session.id().into(),
             ping_ms: millis(options.ping),
             pong_ms: millis(options.pong),
-            token_ms: self.expires.map(|at| at.saturating_sub(self.now())),
+            token_ms: self.core.expires().map(|at| at.saturating_sub(self.now())),
             limits: Limits {
                 message_bytes: options.read_limit as u64,
                 subscriptions: options.subscriptions as u64,

@@ -66,7 +66,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let mut decoder = std::mem::replace(&mut self.decoder, crate::ws::Decoder::server(0));
         loop {
             if !self.core.may_read() {
-                self.unread = bytes.to_vec();
+                self.unread = (&*bytes).into();
                 break;
             }
             match decoder.decode(&mut bytes) {
@@ -144,7 +144,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         match self.core.handle_frame(kind, text.len()) {
             Verdict::Hello => self.handle_hello(&frame),
             Verdict::Take => self.take(Frame::new(&frame, text.len())),
-            Verdict::Wait => self.waiting.push_back(Frame::new(&frame, text.len())),
+            Verdict::Wait => self.keep(Frame::new(&frame, text.len())),
             Verdict::Call => self.begin_call(Frame::new(&frame, text.len())),
             Verdict::WaitCall => self.keep_call(Frame::new(&frame, text.len())),
             Verdict::Cancel => self.cancel_call(frame.data),

@@ -36,7 +36,6 @@ use crate::{
     error::Refusal,
     hooks::BoxFuture,
     hub::{CatchUp, CaughtUp, gather},
-    identity::Identity,
     io::Io,
     live::Live,
     outbox::{Flushed, Outbox},
@@ -65,43 +64,40 @@ pub(crate) struct Connection<V: Send + Sync + 'static> {
     core: session::Session,
     decoder: Decoder,
     /// What was read and not yet decoded, as too many frames wait.
-    unread: Vec<u8>,
-    /// Who it is, until the session begins.
-    identity: Option<Identity<V>>,
-    /// When that ends.
-    expires: Option<Millis>,
+    unread: Box<[u8]>,
     /// Its place among all sessions.
     _place: Place,
     session: Option<Session<V>>,
-    greeting: Option<Greeting<V>>,
+    greeting: Option<Box<Greeting<V>>>,
     hook: Option<RunningHook>,
-    waiting: VecDeque<Frame>,
-    calls: Calls,
+    later: Option<Box<Later>>,
+    calls: Option<Box<Calls>>,
     refused: Refused,
-    behind: VecDeque<CatchUp>,
-    reading_on: Option<BoxFuture<Option<CatchUp>>>,
-    timer: Option<(Millis, Pin<Box<Sleep>>)>,
-    ending: Option<Ending>,
+    timer: Option<Pin<Box<Sleep>>>,
+    ending: Option<Box<Ending>>,
     /// The time, read once in each turn.
     now: Millis,
     /// Its entry among the connections that a shutdown waits for.
     entered: Entered,
 }
 
-/// Runs a connection until its socket is gone and its hooks have ended. `early` is what came with the handshake.
-pub(crate) async fn run<V: Send + Sync + 'static>(
-    live: Live<V>,
-    io: Io,
-    admitted: Admitted<V>,
-    early: Vec<u8>,
-) {
-    let mut connection = Connection::new(live, io, admitted, early);
-    let outbox = Arc::clone(&connection.outbox);
-    std::future::poll_fn(|cx| {
+/// What waits for its turn. Most connections have nothing that does.
+#[derive(Default)]
+struct Later {
+    frames: VecDeque<Frame>,
+    behind: VecDeque<CatchUp>,
+    reading_on: Option<BoxFuture<Option<CatchUp>>>,
+}
+
+/// Runs until its socket is gone and its hooks have ended.
+impl<V: Send + Sync + 'static> Future for Connection<V> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let outbox = Arc::clone(&self.outbox);
         let _corked = outbox.cork();
-        gather(|| connection.poll(cx))
-    })
-    .await;
+        gather(|| self.turn(cx))
+    }
 }
 
 /// Tells a client that was not let in why: a close frame, and a second to read it.
@@ -120,7 +116,8 @@ pub(crate) async fn refuse<V: Send + Sync + 'static>(live: &Live<V>, io: Io, cod
 }
 
 impl<V: Send + Sync + 'static> Connection<V> {
-    fn new(live: Live<V>, io: Io, admitted: Admitted<V>, early: Vec<u8>) -> Self {
+    /// A connection whose socket has just opened. `early` is what came with the handshake.
+    pub(crate) fn new(live: Live<V>, io: Io, admitted: Admitted<V>, early: Vec<u8>) -> Self {
         let shared = live.shared();
         let outbox = Arc::new(Outbox::new(
             io,
@@ -128,34 +125,32 @@ impl<V: Send + Sync + 'static> Connection<V> {
             shared.options.queue,
             Arc::clone(live.counters()),
         ));
-        let config = shared.options.session(shared.hooks.on_token.is_some());
         let entered = shared.stop.enter(&outbox);
         let now = shared.clock.now();
         let mut connection = Self {
-            core: session::Session::new(config, now),
+            core: session::Session::new(Arc::clone(&shared.session), now),
             decoder: Decoder::server(shared.options.read_limit)
                 .with_deflate(admitted.deflate.is_some()),
             outbox,
-            unread: early,
-            identity: admitted.identity,
-            expires: None,
+            unread: early.into(),
             _place: admitted.place,
             session: None,
             greeting: None,
             hook: None,
-            waiting: VecDeque::new(),
-            calls: Calls::default(),
+            later: None,
+            calls: None,
             refused: Refused::default(),
-            behind: VecDeque::new(),
-            reading_on: None,
             timer: None,
             ending: None,
             now,
             entered,
             live,
         };
-        if !config.hello_required {
-            connection.begin_session();
+        // With a hello to wait for, its token says who it is.
+        if let Some(identity) = admitted.identity
+            && !connection.live.shared().session.hello_required
+        {
+            connection.begin_session(identity);
         }
         connection
     }
@@ -164,7 +159,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         self.now
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.outbox.register(cx);
         for _ in 0..TURNS {
             self.now = self.live.shared().clock.now();
@@ -226,7 +221,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
                     self.handle_expiry(renewed);
                 }
                 if let Err(Panic) = result {
-                    self.waiting.clear();
+                    self.later = None;
                     self.outbox.close(CloseReason::Panic);
                 }
             }
@@ -238,10 +233,27 @@ impl<V: Send + Sync + 'static> Connection<V> {
             if !self.core.poll_backlog() {
                 return moved;
             }
-            let Some(frame) = self.waiting.pop_front() else { return moved };
+            let Some(frame) = self.next_frame() else { return moved };
             self.core.handle_taken(frame.bytes, self.now());
             self.take(frame);
             moved = true;
+        }
+    }
+
+    /// Keeps a frame until its turn.
+    fn keep(&mut self, frame: Frame) {
+        self.later.get_or_insert_default().frames.push_back(frame);
+    }
+
+    fn next_frame(&mut self) -> Option<Frame> {
+        let frame = self.later.as_mut()?.frames.pop_front();
+        self.free_later();
+        frame
+    }
+
+    fn free_later(&mut self) {
+        if self.later.as_ref().is_some_and(|later| later.is_empty()) {
+            self.later = None;
         }
     }
 
@@ -268,24 +280,30 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let mut begun = std::mem::take(&mut session.work().behind);
         let mut moved = false;
         loop {
-            if let Some(reading) = &mut self.reading_on {
+            if let Some(later) = &mut self.later
+                && let Some(reading) = &mut later.reading_on
+            {
                 let Poll::Ready(more) = reading.as_mut().poll(cx) else { return moved };
-                self.reading_on = None;
-                self.behind.extend(more);
+                later.reading_on = None;
+                later.behind.extend(more);
                 moved = true;
             }
             let has_room = self.outbox.take_lagging(&mut begun);
             for cursor in begun.drain(..) {
+                let behind = &mut self.later.get_or_insert_default().behind;
                 // Those that are no longer needed go now: a peer that reads nothing does not pile them up.
-                self.behind.retain(|other| !other.is_of(&cursor) && other.is_needed(&self.outbox));
-                self.behind.push_back(cursor);
+                behind.retain(|other| !other.is_of(&cursor) && other.is_needed(&self.outbox));
+                behind.push_back(cursor);
             }
             if !has_room {
                 return moved;
             }
-            let Some(catch_up) = self.behind.pop_front() else { return moved };
-            self.reading_on = Some(Box::pin(read_on(session.clone(), catch_up)));
+            let Some(later) = &mut self.later else { return moved };
+            let Some(catch_up) = later.behind.pop_front() else { break };
+            later.reading_on = Some(Box::pin(read_on(session.clone(), catch_up)));
         }
+        self.free_later();
+        moved
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) {
@@ -322,11 +340,8 @@ impl<V: Send + Sync + 'static> Connection<V> {
         while at > self.now {
             // A timer that fires too early costs one turn; moving it for each frame would cost more.
             let timer = match &mut self.timer {
-                Some((set, timer)) if *set <= at && !timer.is_elapsed() => timer,
-                timer => {
-                    let sleep = Box::pin(tokio::time::sleep_until(clock.instant(at)));
-                    &mut timer.insert((at, sleep)).1
-                }
+                Some(timer) if clock.at(timer.deadline()) <= at && !timer.is_elapsed() => timer,
+                timer => timer.insert(Box::pin(tokio::time::sleep_until(clock.instant(at)))),
             };
             if timer.as_mut().poll(cx).is_pending() {
                 return false;
@@ -336,7 +351,8 @@ impl<V: Send + Sync + 'static> Connection<V> {
         true
     }
 
-    fn ping(&self) {
+    fn ping(&mut self) {
+        self.free_calls();
         let frame = match self.core.mode() {
             session::Mode::Full => encode::text(PING),
             _ => encode::ping(b""),
@@ -347,6 +363,12 @@ impl<V: Send + Sync + 'static> Connection<V> {
     fn refuse(&self, id: Option<u64>, topic: &str, refusal: &Refusal) {
         let is_full = self.core.mode() == session::Mode::Full;
         requests::refuse(&self.outbox, is_full, id, topic, refusal);
+    }
+}
+
+impl Later {
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.behind.is_empty() && self.reading_on.is_none()
     }
 }
 
@@ -375,5 +397,18 @@ async fn read_on<V: Send + Sync + 'static>(
             session.revoke(catch_up.topic(), ErrorCode::UNAVAILABLE);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tokio adds 104 bytes to a task's future and rounds up to 128: beyond this number an idle connection costs 128 bytes more.
+    #[test]
+    fn an_idle_connection_is_small() {
+        const MOST: usize = 384 - 104;
+        let size = size_of::<Connection<[u64; 100]>>();
+        assert!(size <= MOST, "{size} bytes: can what is rare be boxed?");
     }
 }

@@ -32,8 +32,22 @@ use crate::{
     ws::encode,
 };
 
-/// The schema entries that do not fit this client.
-pub(super) type Refused = Arc<BTreeSet<String>>;
+/// The schema entries that do not fit this client; mostly none.
+#[derive(Clone, Default)]
+pub(super) struct Refused(Option<Arc<BTreeSet<String>>>);
+
+impl Refused {
+    pub(super) fn contains(&self, entry: &str) -> bool {
+        self.0.as_ref().is_some_and(|refused| refused.contains(entry))
+    }
+}
+
+impl FromIterator<String> for Refused {
+    fn from_iter<I: IntoIterator<Item = String>>(entries: I) -> Self {
+        let refused: BTreeSet<String> = entries.into_iter().collect();
+        Self((!refused.is_empty()).then(|| Arc::new(refused)))
+    }
+}
 
 /// A client's frame that waits for its turn.
 pub(super) struct Frame {
@@ -67,7 +81,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let Some(session) = self.session.clone() else { return };
         // In plain mode nothing is answered.
         let id = frame.id.filter(|_| self.core.mode() == Mode::Full);
-        let request = Request { session, refused: Arc::clone(&self.refused), id };
+        let request = Request { session, refused: self.refused.clone(), id };
         self.run_hook(request.run(frame));
     }
 }

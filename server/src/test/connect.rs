@@ -14,7 +14,7 @@ use tidewire_protocol::{
 };
 
 use super::{client::Client, error::RequestError, error::WaitError, frame::Close, wire::Wire};
-use crate::{admission, connection, io::Io, live::Live};
+use crate::{admission, connection::Connection, io::Io, live::Live};
 
 /// What the pipe holds of each direction: about what a socket's buffers take of a peer that does not read.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -210,7 +210,7 @@ impl<V: Send + Sync + 'static> Connect<V> {
             ConnectError::Refused { status, message, code: denied.close_code() }
         })?;
         let (near, far) = tokio::io::duplex(pipe_bytes);
-        let mut running = Box::pin(connection::run(live, Io::stream(near), admitted, Vec::new()));
+        let mut running = Box::pin(Connection::new(live, Io::stream(near), admitted, Vec::new()));
         // Its first turn comes before the test's next one, so that the test finds a session.
         tokio::select! {
             biased;

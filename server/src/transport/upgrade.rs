@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::stream::HttpStream;
 use crate::{
     admission::{self, Admitted},
-    connection,
+    connection::{self, Connection},
     io::Io,
     live::Live,
     ws::{
@@ -53,8 +53,12 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
     let Some(connection) = connection else { return malformed(Refusal::Connectionless) };
     tokio::spawn(async move {
         // An upgrade that fails has no connection to tell.
-        if let Ok(upgraded) = connection.await {
-            start(live, upgraded, admission).await;
+        let Ok(upgraded) = connection.await else { return };
+        let (io, early) = unwrap(upgraded);
+        match admission {
+            // A task of its own: this one has all that an upgrade needs, which nobody needs any more.
+            Ok(admitted) => drop(tokio::spawn(Connection::new(live, io, admitted, early))),
+            Err(code) => connection::refuse(&live, io, code).await,
         }
     });
     response.map(|()| String::new())
@@ -85,19 +89,6 @@ pub(super) fn text<B: From<String>>(status: StatusCode, text: &str) -> Response<
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
-}
-
-/// Takes the socket out of its wrappers and runs the connection.
-async fn start<V: Send + Sync + 'static>(
-    live: Live<V>,
-    upgraded: Upgraded,
-    admission: Result<Admitted<V>, CloseCode>,
-) {
-    let (io, early) = unwrap(upgraded);
-    match admission {
-        Ok(admitted) => connection::run(live, io, admitted, early).await,
-        Err(code) => connection::refuse(&live, io, code).await,
-    }
 }
 
 /// The TCP stream under an upgraded connection, where that is what it is, and the bytes that came with the handshake.
