@@ -6,6 +6,7 @@ mod floods;
 mod frames;
 mod handshake;
 mod original;
+mod overflow;
 mod scene;
 mod slow;
 #[path = "../it/support.rs"]
