@@ -1,6 +1,7 @@
 //! Orders in SQLite, published by an outbox: `POST /orders` places one, the topic `orders` at `/ws` has all of them.
 //!
-//! `HOST` and `PORT` say where it listens, `DATABASE` where the orders are; several processes may share one database.
+//! `HOST` and `PORT` say where it listens, `DATABASE` where the orders are. Of two processes on one database the second relays nothing
+//! until the first is gone: they have no broker in common.
 
 use std::{
     env::{self, VarError},

@@ -66,21 +66,8 @@ pub enum ShopError {
     Panicked,
 }
 
+// readme: place
 impl Shop {
-    /// Opens the database, and makes the tables that it lacks.
-    ///
-    /// # Errors
-    /// If the file cannot be opened, or is no such database.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ShopError> {
-        let database = Connection::open(path)?;
-        database.busy_timeout(PATIENCE)?;
-        // Readers and the writer do not wait for each other.
-        database.pragma_update(None, "journal_mode", "wal")?;
-        let shop = Self { database: Arc::new(Mutex::new(database)) };
-        shop.write(|tables| Ok(tables.execute_batch(TABLES)?)).await?;
-        Ok(shop)
-    }
-
     /// Places an order: the order and its event are there together, or neither is.
     ///
     /// # Errors
@@ -100,6 +87,23 @@ impl Shop {
             Ok(order)
         })
         .await
+    }
+}
+// readme: end
+
+impl Shop {
+    /// Opens the database, and makes the tables that it lacks.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or is no such database.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ShopError> {
+        let database = Connection::open(path)?;
+        database.busy_timeout(PATIENCE)?;
+        // Readers and the writer do not wait for each other.
+        database.pragma_update(None, "journal_mode", "wal")?;
+        let shop = Self { database: Arc::new(Mutex::new(database)) };
+        shop.write(|tables| Ok(tables.execute_batch(TABLES)?)).await?;
+        Ok(shop)
     }
 
     /// All orders, and the version of this state: the id of the last event that it has.

@@ -9,7 +9,7 @@ use crate::{broker::Event, error::PublishError, topics::event_of};
 
 /// An outbox in a database, with its lease.
 ///
-/// **The order of the ids must be that in which rows become visible**: once a reader has seen a row, no row with a smaller id may appear. A
+/// **The rows of a topic must become visible in the order of their ids**: once a reader has seen one, none with a smaller id may appear. A
 /// database with one writer gives that; where transactions that run side by side take ids from a sequence, it has to be made.
 /// `docs/outbox.md` shows how, with tables for SQLite and Postgres.
 ///

@@ -5,11 +5,16 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tidewire::{Context, Live, LiveBuilder, PublishError, Refusal, Request, Session};
-use tokio::sync::Semaphore;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+};
 use ts_rs::TS;
 
 use crate::support::{Client, Server, eventually};
@@ -357,4 +362,62 @@ async fn who_does_not_want_to_wait_is_told_that_too_much_waits() {
         Some(Err(PublishError::Busy))
     );
     assert_eq!(room.publish(&said).await.unwrap().offset, 1_025, "it waits instead");
+}
+
+// readme: http
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+};
+
+/// `POST /rooms/{room}`, for other services; with an `Idempotency-Key` they may try again.
+async fn say(
+    State(live): State<Live<String>>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+    text: String,
+) -> Result<String, StatusCode> {
+    let publish = live.topic(Room { room }).publish(&Said { text });
+    let publish = match headers.get("idempotency-key") {
+        Some(key) => publish.once(key.to_str().map_err(|_| StatusCode::BAD_REQUEST)?),
+        None => publish,
+    };
+    match publish.await {
+        Ok(position) => Ok(position.offset.to_string()),
+        Err(PublishError::InvalidTopic | PublishError::InvalidKey) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+// readme: end
+
+#[tokio::test]
+async fn an_http_handler_publishes_and_may_be_asked_again() {
+    let live = with_users(&Desk::new());
+    let app = Router::new()
+        .route("/ws", live.handler())
+        .route("/rooms/{room}", axum::routing::post(say))
+        .with_state(live);
+    let server = Server::serve(app).await;
+    let mut heard = listener(&server).await;
+    let post = async |key: &str| {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = "POST /rooms/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2";
+        let request = format!("{head}\r\nIdempotency-Key: {key}\r\n\r\nhi");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (status, body) = (&answer[9..12], answer.rsplit("\r\n").next().unwrap());
+        (status.to_owned(), body.to_owned())
+    };
+    for key in ["k1", "k1", "k2"] {
+        assert_eq!(post(key).await, ("200".into(), key[1..].into()));
+    }
+    assert_eq!(post(&"k".repeat(65)).await.0, "400");
+    for offset in 1..=2 {
+        let prev = offset - 1;
+        let event =
+            json!({ "topic": "room:a", "data": { "text": "hi" }, "offset": offset, "prev": prev });
+        heard.expect(event).await;
+    }
+    heard.ping().await;
 }

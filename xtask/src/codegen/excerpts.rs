@@ -1,4 +1,4 @@
-//! Code in README that is copied from files which are compiled and tested.
+//! Code in documents that is copied from files which are compiled and tested.
 //!
 //! A block between `<!-- excerpt: FILE NAME -->` and `<!-- excerpt: end -->` holds the lines of FILE between `// readme: NAME` and
 //! `// readme: end`.
@@ -11,16 +11,16 @@ use crate::project::Project;
 const BEGIN: &str = "<!-- excerpt: ";
 const END: &str = "<!-- excerpt: end -->";
 
-/// The text with every excerpt as its file has it now.
-pub(super) fn fill(project: &Project, text: &str) -> Result<String> {
+/// The text of a document with every excerpt as its file has it now.
+pub(super) fn fill(project: &Project, document: &str, text: &str) -> Result<String> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let mend = "mend the marks of its excerpts";
-        let (head, after) = after.split_once(" -->\n").or_mend("README.md", mend)?;
-        let (path, name) = head.split_once(' ').or_mend("README.md", mend)?;
-        let (block, after) = after.split_once(END).or_mend("README.md", mend)?;
-        let fence = block.lines().next().or_mend("README.md", mend)?;
+        let (head, after) = after.split_once(" -->\n").or_mend(document, mend)?;
+        let (path, name) = head.split_once(' ').or_mend(document, mend)?;
+        let (block, after) = after.split_once(END).or_mend(document, mend)?;
+        let fence = block.lines().next().or_mend(document, mend)?;
         let source = fs::read_to_string(project.root.join(path)).or_mend(path, "restore it")?;
         let code = part(&source, name).or_mend(format!("{path} has no part `{name}`"), mend)?;
         filled += &format!("{before}{BEGIN}{head} -->\n{fence}\n{code}```\n{END}");

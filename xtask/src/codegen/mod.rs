@@ -1,5 +1,5 @@
 //! Files that are written from Rust and committed: the chat example's schema, and the tables of codes in TypeScript and in
-//! docs/wire.md, and the code in README.
+//! docs/wire.md, and the code in README and the guides.
 
 mod excerpts;
 
@@ -27,7 +27,9 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
     let mut stale = Vec::new();
     let mut outputs = outputs()?;
     outputs.push(wire(project)?);
-    outputs.push(readme(project)?);
+    for path in ["README.md", "docs/server.md", "docs/outbox.md"] {
+        outputs.push(document(project, path)?);
+    }
     for output in outputs {
         let path = project.root.join(output.path);
         let current = fs::read_to_string(&path).unwrap_or_default();
@@ -76,11 +78,10 @@ fn wire(project: &Project) -> Result<Output> {
     Ok(Output { path, contents: text })
 }
 
-/// README with the code that it shows as the tests have it.
-fn readme(project: &Project) -> Result<Output> {
-    let path = "README.md";
+/// A document with the code that it shows as the tests and examples have it.
+fn document(project: &Project, path: &'static str) -> Result<Output> {
     let text = fs::read_to_string(project.root.join(path)).or_mend(path, "restore it")?;
-    Ok(Output { path, contents: excerpts::fill(project, &text)? })
+    Ok(Output { path, contents: excerpts::fill(project, path, &text)? })
 }
 
 /// The rows of a table in Markdown.
