@@ -58,7 +58,7 @@ struct State {
     /// Bytes of the first frame that are written.
     written: usize,
     /// During a turn of the connection's task. Nothing is in it while frames wait: they would be older.
-    cork: Option<Cork>,
+    cork: Option<Box<Cork>>,
     queue: Queue,
     /// Subscriptions that have begun to lag, for the connection's task.
     lagging: Vec<CatchUp>,
@@ -162,14 +162,6 @@ impl Outbox {
         self.deflate.is_some_and(Deflate::is_shared)
     }
 
-    /// A text frame for this connection alone.
-    pub(crate) fn text(&self, text: &str) -> Bytes {
-        match self.deflate {
-            Some(deflate) => deflate.frame(Opcode::Text, text.as_bytes()),
-            None => encode::text(text),
-        }
-    }
-
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -191,21 +183,53 @@ impl Outbox {
     /// Sends a frame that counts against the queue.
     pub(crate) fn send(&self, frame: Bytes) -> Result<(), SendError> {
         let mut state = self.lock();
+        self.admit(&mut state, frame.len())?;
+        self.write(&mut state, &frame, 1, Bytes::clone);
+        Ok(())
+    }
+
+    /// Sends a text frame for this connection alone, that counts against the queue.
+    pub(crate) fn send_text(&self, text: &str) -> Result<(), SendError> {
+        if let Some(deflate) = self.deflate {
+            return self.send(deflate.frame(Opcode::Text, text.as_bytes()));
+        }
+        let head = encode::head(Opcode::Text, text.len());
+        let length = head.len() + text.len();
+        let mut state = self.lock();
+        self.admit(&mut state, length)?;
+        match state.open_cork(length) {
+            // The usual case, in which no frame has to be made.
+            Some(cork) if cork.is_here() => cork.push(1, &[&head, text.as_bytes()]),
+            _ => self.write(&mut state, &encode::text(text), 1, Bytes::clone),
+        }
+        Ok(())
+    }
+
+    /// Counts a message of so many bytes, if it may be sent.
+    fn admit(&self, state: &mut State, bytes: usize) -> Result<(), SendError> {
         if state.closed.is_some() {
             return Err(SendError::Closed);
         }
-        self.make_room(&mut state, 1, frame.len());
-        if !state.queue.push(1, frame.len()) {
+        self.make_room(state, 1, bytes);
+        if !state.queue.push(1, bytes) {
             return Err(SendError::QueueFull);
         }
-        self.counters.sent(1, frame.len());
-        self.write(&mut state, &frame, 1, Bytes::clone);
+        self.counters.sent(1, bytes);
         Ok(())
     }
 
     /// Sends an answer that the session owes its peer. A peer that does not read its answers is closed as a slow consumer.
     pub(crate) fn answer(&self, frame: Bytes) {
-        if self.send(frame) == Err(SendError::QueueFull) {
+        self.owed(self.send(frame));
+    }
+
+    /// The same of a text.
+    pub(crate) fn answer_text(&self, text: &str) {
+        self.owed(self.send_text(text));
+    }
+
+    fn owed(&self, sent: Result<(), SendError>) {
+        if sent == Err(SendError::QueueFull) {
             self.close(CloseReason::SlowConsumer);
         }
     }
@@ -279,7 +303,7 @@ impl Outbox {
         if messages > 0
             && let Some(cork) = state.open_cork(all.len())
         {
-            cork.push(messages, all);
+            cork.push(messages, &[all]);
             if !cork.is_here() {
                 self.pull(state);
             }
@@ -441,7 +465,7 @@ impl State {
     /// The cork, if so many more bytes may join it.
     fn open_cork(&mut self, bytes: usize) -> Option<&mut Cork> {
         let is_open = self.takes_writes();
-        self.cork.as_mut().filter(|cork| is_open && cork.has_room(bytes))
+        self.cork.as_deref_mut().filter(|cork| is_open && cork.has_room(bytes))
     }
 
     fn sent(&mut self, messages: usize, bytes: usize) {

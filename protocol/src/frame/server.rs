@@ -308,13 +308,15 @@ impl Event<'_> {
         let Self { offset, prev, key, removed, mid, .. } = *self;
         let _ = write!(text, r#","offset":{offset},"prev":{prev}"#);
         if let Some(key) = key {
-            let _ = write!(text, r#","key":{}"#, to_json(&key));
+            text.push_str(r#","key":"#);
+            push_quoted(text, key);
         }
         if removed {
             text.push_str(r#","removed":true"#);
         }
         if let Some(mid) = mid {
-            let _ = write!(text, r#","mid":{}"#, to_json(&mid));
+            text.push_str(r#","mid":"#);
+            push_quoted(text, mid);
         }
         text.push('}');
     }
@@ -337,10 +339,23 @@ pub fn write_message(topic: &str, data: &str) -> String {
 }
 
 fn plain_head(topic: &str, data: &str, room: usize) -> String {
-    let topic = to_json(&topic);
-    let mut text = String::with_capacity(topic.len() + data.len() + 18 + room);
-    let _ = write!(text, r#"{{"topic":{topic},"data":{data}"#);
+    let mut text = String::with_capacity(topic.len() + data.len() + 20 + room);
+    text.push_str(r#"{"topic":"#);
+    push_quoted(&mut text, topic);
+    text.push_str(r#","data":"#);
+    text.push_str(data);
     text
+}
+
+/// Writes a JSON string. Few names have anything to escape.
+fn push_quoted(text: &mut String, value: &str) {
+    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&to_json(&value));
+    }
 }
 
 /// How much of a peer's name an error repeats.
@@ -396,6 +411,10 @@ mod tests {
             r#"{"topic":"$reply","re":5,"data":{"epoch":"e","head":0,"events":[]}}"#,
         );
         check(write_message("a", "null"), r#"{"topic":"a","data":null}"#);
+        for name in ["\\", "\"", "\n", "\u{1f}", "\u{7f}é/ "] {
+            let text = format!(r#"{{"topic":{},"data":1}}"#, to_json(&name));
+            check(write_message(name, "1"), &text);
+        }
         check(PING.into(), r#"{"topic":"$ping"}"#);
         check(
             write_gap("a", Gap { after: 1, to: 3, cause: GapCause::Lost }),

@@ -111,8 +111,7 @@ struct Request<V> {
 }
 
 impl<V: Send + Sync + 'static> Request<V> {
-    async fn run(self, frame: Frame) {
-        let topic = frame.topic.clone();
+    async fn run(self, mut frame: Frame) {
         let is_plain = !self.session.is_full();
         let result = match (frame.kind, &*frame.topic) {
             (Kind::Subscribe, _) => self.subscribe(&frame.data).await,
@@ -124,10 +123,10 @@ impl<V: Send + Sync + 'static> Request<V> {
             (Kind::Other, "unsubscribe") if is_plain && self.handles_plain() => {
                 self.unsubscribe(&frame.data)
             }
-            _ => self.publish_or_message(frame).await,
+            _ => self.publish_or_message(&mut frame).await,
         };
         if let Err(refusal) = result {
-            refuse(self.session.outbox(), !is_plain, self.id, &topic, &refusal);
+            refuse(self.session.outbox(), !is_plain, self.id, &frame.topic, &refusal);
         }
     }
 
@@ -207,7 +206,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         Ok(())
     }
 
-    async fn publish_or_message(&self, frame: Frame) -> Result<(), Refusal> {
+    async fn publish_or_message(&self, frame: &mut Frame) -> Result<(), Refusal> {
         let topic = parse_topic(&frame.topic)?;
         let live = self.live();
         let Some((rule, params)) = live.rule_of(&topic) else { return self.message(frame).await };
@@ -215,14 +214,14 @@ impl<V: Send + Sync + 'static> Request<V> {
         let Some(hook) = &rule.on_publish else {
             return Err(Refusal::forbidden().message("clients do not publish to this topic"));
         };
-        let Frame { data, mid, epoch, .. } = frame;
+        let (mid, epoch) = (frame.mid.take(), frame.epoch.take());
         if mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > MID_BYTES) {
             return Err(Refusal::invalid_data().message("a mid has 1 to 64 bytes"));
         }
         let once = mid.and_then(|name| Some(Once { scope: self.session.scope()?, name }));
         let publish = async {
             let mid = once.as_ref().map(|once| &*once.name);
-            let new = NewPublish { data: &data, mid };
+            let new = NewPublish { data: &frame.data, mid };
             let event = hook(self.session.clone(), &params, new)?;
             let event = event.timed(live.counters(), Hook::Publish).await?;
             let event = Arc::new(Event { mid: mid.map(Into::into), ..event });
@@ -233,18 +232,23 @@ impl<V: Send + Sync + 'static> Request<V> {
                 .map_err(|error| Refusal::new(error.code()).message(error.to_string()))
         };
         let position = match &once {
-            Some(once) => live.shared().in_flight.run(&topic, once, publish).await?,
+            // Boxed: most publishes have no `mid`, and are not to pay for the size of this.
+            Some(once) => Box::pin(live.shared().in_flight.run(&topic, once, publish)).await?,
             None => publish.await?,
         };
         self.reply(&position);
         Ok(())
     }
 
-    async fn message(&self, frame: Frame) -> Result<(), Refusal> {
+    /// Takes the frame's topic and data, unless it refuses it.
+    async fn message(&self, frame: &mut Frame) -> Result<(), Refusal> {
         let Some(hook) = &self.live().shared().hooks.on_message else {
             return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC));
         };
-        let message = Message { topic: frame.topic, data: frame.data };
+        let message = Message {
+            topic: std::mem::take(&mut frame.topic),
+            data: std::mem::take(&mut frame.data),
+        };
         hook(self.session.clone(), message).timed(self.live().counters(), Hook::Message).await;
         self.reply(&());
         Ok(())

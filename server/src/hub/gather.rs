@@ -7,9 +7,19 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::local::Local;
 
+/// What a thread gathers.
+struct Gathered {
+    is_gathering: bool,
+    /// The topics with undelivered events.
+    topics: Vec<Arc<Local>>,
+}
+
+/// Places for topics that a thread keeps for its next turn.
+const KEPT_PLACES: usize = 64;
+
 thread_local! {
-    /// The topics with undelivered events, while this thread gathers.
-    static GATHERED: RefCell<Option<Vec<Arc<Local>>>> = const { RefCell::new(None) };
+    static GATHERED: RefCell<Gathered> =
+        const { RefCell::new(Gathered { is_gathering: false, topics: Vec::new() }) };
 }
 
 /// Does `work`, then delivers what was published by it. Within another `gather` that one delivers.
@@ -20,12 +30,11 @@ pub(crate) fn gather<T>(work: impl FnOnce() -> T) -> T {
 
 /// Leaves a topic to the `gather` around the caller; `false` if there is none.
 pub(super) fn leave(local: &Arc<Local>) -> bool {
-    GATHERED.with_borrow_mut(|gathered| match gathered {
-        Some(topics) => {
-            topics.push(Arc::clone(local));
-            true
+    GATHERED.with_borrow_mut(|gathered| {
+        if gathered.is_gathering {
+            gathered.topics.push(Arc::clone(local));
         }
-        None => false,
+        gathered.is_gathering
     })
 }
 
@@ -34,19 +43,21 @@ struct Delivers;
 
 impl Delivers {
     fn begin() -> Option<Self> {
-        GATHERED.with_borrow_mut(|gathered| match gathered {
-            Some(_) => None,
-            None => {
-                *gathered = Some(Vec::new());
-                Some(Self)
-            }
-        })
+        let was_gathering = GATHERED
+            .with_borrow_mut(|gathered| std::mem::replace(&mut gathered.is_gathering, true));
+        (!was_gathering).then_some(Self)
     }
 }
 
 impl Drop for Delivers {
     fn drop(&mut self) {
-        let topics = GATHERED.with_borrow_mut(Option::take).unwrap_or_default();
-        topics.into_iter().for_each(Local::deliver_now);
+        let mut topics = GATHERED.with_borrow_mut(|gathered| {
+            gathered.is_gathering = false;
+            std::mem::take(&mut gathered.topics)
+        });
+        topics.drain(..).for_each(Local::deliver_now);
+        if topics.capacity() <= KEPT_PLACES {
+            GATHERED.with_borrow_mut(|gathered| gathered.topics = topics);
+        }
     }
 }

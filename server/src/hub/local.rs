@@ -113,14 +113,13 @@ impl Local {
 
     /// Delivers what is pending: here, if that is one slice of subscribers, else by a task.
     pub(super) fn deliver_now(self: Arc<Self>) {
-        let subscribers = self.lock().subscribers.len();
-        match Handle::try_current() {
-            Ok(runtime) if subscribers > SLICE => drop(runtime.spawn(self.deliver_in_slices())),
-            _ => {
-                while let Some(batch) = self.next_batch() {
-                    self.serve(&batch, 0, usize::MAX);
-                }
-            }
+        let is_large = self.lock().subscribers.len() > SLICE;
+        if is_large && let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(self.deliver_in_slices()));
+            return;
+        }
+        while let Some(batch) = self.next_batch() {
+            self.serve(&batch, 0, usize::MAX);
         }
     }
 

@@ -8,8 +8,8 @@ use std::cell::Cell;
 pub(super) const CORK_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    /// The buffer of this thread's next cork.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// This thread's cork while no outbox has it.
+    static SPARE: Cell<Option<Box<Cork>>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
@@ -22,22 +22,23 @@ pub(super) struct Cork {
 
 impl Cork {
     /// Joins what this thread sends from now on.
-    pub(super) fn begin() -> Self {
-        let mut bytes = SPARE.take();
-        // Once in a thread, and never more: it does not grow.
-        bytes.reserve_exact(CORK_BYTES);
-        Self { bytes, messages: 0, thread: this_thread() }
+    pub(super) fn begin() -> Box<Self> {
+        SPARE.take().unwrap_or_else(|| {
+            let thread = SPARE.with(|spare| std::ptr::from_ref(spare).addr());
+            // At its full size, so that it never grows.
+            Box::new(Self { bytes: Vec::with_capacity(CORK_BYTES), messages: 0, thread })
+        })
     }
 
-    /// Keeps the buffer for the next one.
-    pub(super) fn end(self) {
-        debug_assert_eq!(self.messages, 0);
-        SPARE.set(self.bytes);
+    /// Keeps the cork for the thread's next turn.
+    pub(super) fn end(self: Box<Self>) {
+        debug_assert!(self.is_empty() && self.is_here());
+        SPARE.set(Some(self));
     }
 
     /// Whether the turn is this thread's.
     pub(super) fn is_here(&self) -> bool {
-        self.thread == this_thread()
+        SPARE.with(|spare| self.thread == std::ptr::from_ref(spare).addr())
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -49,9 +50,9 @@ impl Cork {
         self.bytes.len() + bytes <= CORK_BYTES
     }
 
-    pub(super) fn push(&mut self, messages: usize, bytes: &[u8]) {
+    pub(super) fn push(&mut self, messages: usize, parts: &[&[u8]]) {
         self.messages += messages;
-        self.bytes.extend_from_slice(bytes);
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
     }
 
     /// Takes what is corked, and how many messages it counts for; the buffer is to be given [back](Self::restore).
@@ -63,9 +64,4 @@ impl Cork {
         bytes.clear();
         self.bytes = bytes;
     }
-}
-
-/// What no other thread that lives is called.
-fn this_thread() -> usize {
-    SPARE.with(|spare| std::ptr::from_ref(spare).addr())
 }

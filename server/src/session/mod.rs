@@ -121,8 +121,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     pub fn send(&self, topic: &str, data: &impl Serialize) -> Result<(), SendError> {
         let topic = Topic::parse(topic).map_err(|_| SendError::InvalidTopic)?;
         let data = serde_json::to_string(data).map_err(|_| SendError::InvalidData)?;
-        let outbox = &self.inner.outbox;
-        outbox.send(outbox.text(&server::write_message(&topic, &data)))
+        self.inner.outbox.send_text(&server::write_message(&topic, &data))
     }
 
     /// Subscribes the session to a topic, without asking any hook. The subscription is the server's, and only the server ends
@@ -286,8 +285,7 @@ impl<V: Send + Sync + 'static> Session<V> {
 
     /// Sends a text frame that the session owes its client.
     pub(crate) fn answer(&self, text: &str) {
-        let outbox = &self.inner.outbox;
-        outbox.answer(outbox.text(text));
+        self.inner.outbox.answer_text(text);
     }
 
     /// Asks again for every subscription of the client's whether it is allowed, and ends those that no longer are. Resolves
