@@ -60,6 +60,7 @@
 //! time, after a day of it, which passes at once where nobody has anything to do. Paused time also passes while a test waits for
 //! a real socket, such as a database's; there use real time.
 
+pub mod broker;
 mod client;
 mod connect;
 mod error;

@@ -1,5 +1,6 @@
 //! The live server over real sockets.
 
+mod broker;
 mod calls;
 mod compression;
 mod edge;
