@@ -291,7 +291,8 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
-    /// Sets how many messages may wait for a session's socket; 256 by default. A session whose queue overflows is closed.
+    /// Sets how many messages may wait for a session's socket; 256 by default. A session whose queue overflows is closed, unless the topic's
+    /// [`overflow`](TopicBuilder::overflow) policy says otherwise.
     #[must_use]
     pub fn queue_size(mut self, messages: usize) -> Self {
         self.options.queue.messages = messages;
