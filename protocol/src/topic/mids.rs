@@ -14,7 +14,7 @@ use alloc::{
 use crate::Millis;
 
 /// What remembering a name costs beside its text: its share of both maps and of its scope's list, and its allocation.
-pub const NAME_BYTES: usize = 160;
+pub const NAME_BYTES: usize = 176;
 
 /// What a scope costs beside its text.
 pub const SCOPE_BYTES: usize = 160;

@@ -7,7 +7,7 @@ use tidewire::ws::{Opcode, encode};
 
 use crate::{
     ALLOCATOR,
-    scene::{Scene, Wait, stage},
+    scene::{Named, Scene, Wait, stage},
     support::{Received, eventually},
 };
 
@@ -161,4 +161,31 @@ async fn a_thousand_that_come_and_go() {
             }
         })
         .await;
+}
+
+#[tokio::test]
+async fn names_of_publishes_without_number_stay_within_their_bytes() {
+    const WINDOW: usize = 8 << 20;
+    let live = stage()
+        .message_rate(0, 0)
+        .byte_rate(0, 0)
+        .topic::<Named>(|topic| {
+            topic.history(0, Duration::ZERO).on_publish(async |_cx, _session, _topic, n| Ok(n))
+        })
+        .build();
+    let scene = Scene::start(live).await;
+    let before = scene.least_bytes().await;
+    // Each client may have a thousand remembered, and comes as somebody else the next time.
+    for n in 0..100 {
+        let mut client = scene.client().await;
+        client.request("$hello", json!({ "version": 1, "client": format!("{n:032x}") })).await;
+        let publish = |n| json!({ "topic": "named", "data": 1, "mid": format!("{n:064}") });
+        let packet: Vec<u8> = (0..1_000).flat_map(|n| text(&publish(n))).collect();
+        client.send_raw(&packet).await;
+        let last = client.request("named", json!(1)).await;
+        assert_eq!(last["data"]["offset"], (n + 1) * 1_001, "all have come");
+    }
+    scene.is_alone().await;
+    let held = scene.least_bytes().await - before;
+    assert!((WINDOW / 2..WINDOW).contains(&held), "{held} bytes are held");
 }

@@ -28,6 +28,7 @@ tidewire_protocol::schema! {
     pub(crate) schema Stage {
         topic News = "news" { event: u64 }
         topic Flood = "flood" { event: String }
+        topic Named = "named" { event: u8, publish: u8 }
         topic Room { room: String } = "room:{room}" { event: String }
         call Wait = "wait" () -> ();
     }
