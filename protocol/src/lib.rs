@@ -22,6 +22,7 @@ pub mod frame;
 #[cfg(feature = "json")]
 pub mod message;
 pub mod name;
+pub mod presence;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod session;

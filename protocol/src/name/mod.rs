@@ -17,6 +17,9 @@ pub use pattern::{FillError, Params, Pattern, PatternError, Segment};
 /// The longest name in bytes of UTF-8: it fits a length of one byte, and a broker's key.
 pub const MAX_BYTES: usize = 255;
 
+/// How the name begins of a topic that is about another one's members.
+pub const PRESENCE: &str = "$presence:";
+
 /// The name of a topic or an untyped message: 1 to 255 bytes without control characters that do not begin with `$`.
 ///
 /// Cheap to clone.
@@ -61,6 +64,41 @@ impl Topic {
     /// The first of [`TopicError`]'s variants that applies, in their order.
     pub const fn check(name: &str) -> Result<(), TopicError> {
         grammar::check_name(name)
+    }
+
+    /// Takes a name that may also be that of a topic's members: `$presence:` followed by the topic's.
+    ///
+    /// ```
+    /// use tidewire_protocol::name::Topic;
+    /// let members = Topic::parse_with_presence("$presence:chat:general")?;
+    /// assert_eq!(members.present_in(), Some("chat:general"));
+    /// assert_eq!(members, Topic::parse("chat:general")?.presence()?);
+    /// # Ok::<(), tidewire_protocol::name::TopicError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), for either.
+    pub fn parse_with_presence(name: &str) -> Result<Self, TopicError> {
+        match name.strip_prefix(PRESENCE) {
+            Some(topic) => Self::parse(topic)?.presence(),
+            None => Self::parse(name),
+        }
+    }
+
+    /// The topic of this topic's members.
+    ///
+    /// # Errors
+    /// If its name would be too long.
+    pub fn presence(&self) -> Result<Self, TopicError> {
+        let fits = self.0.len() + PRESENCE.len() <= MAX_BYTES;
+        let name = || alloc::format!("{PRESENCE}{}", self.0).into();
+        if fits { Ok(Self(name())) } else { Err(TopicError::TooLong) }
+    }
+
+    /// The name of the topic whose members this one is about.
+    #[must_use]
+    pub fn present_in(&self) -> Option<&str> {
+        self.0.strip_prefix(PRESENCE)
     }
 
     /// The name.
