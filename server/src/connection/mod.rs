@@ -274,36 +274,31 @@ impl<V: Send + Sync + 'static> Connection<V> {
         ));
     }
 
-    /// Lets subscriptions that catch up read on while the socket has nothing to write. Whether anything changed.
+    /// Lets the next subscription that catches up read a page while the socket has nothing to write: one a turn, so that
+    /// everything else gets its own. Whether anything changed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(session) = &self.session else { return false };
         let mut begun = std::mem::take(&mut session.work().behind);
-        let mut moved = false;
-        loop {
-            if let Some(later) = &mut self.later
-                && let Some(reading) = &mut later.reading_on
-            {
-                let Poll::Ready(more) = reading.as_mut().poll(cx) else { return moved };
-                later.reading_on = None;
-                later.behind.extend(more);
-                moved = true;
-            }
-            let has_room = self.outbox.take_lagging(&mut begun);
-            for cursor in begun.drain(..) {
-                let behind = &mut self.later.get_or_insert_default().behind;
-                // Those that are no longer needed go now: a peer that reads nothing does not pile them up.
-                behind.retain(|other| !other.is_of(&cursor) && other.is_needed(&self.outbox));
-                behind.push_back(cursor);
-            }
-            if !has_room {
-                return moved;
-            }
-            let Some(later) = &mut self.later else { return moved };
-            let Some(catch_up) = later.behind.pop_front() else { break };
+        let has_room = self.outbox.take_lagging(&mut begun);
+        for cursor in begun {
+            let behind = &mut self.later.get_or_insert_default().behind;
+            // Those that are no longer needed go now: a peer that reads nothing does not pile them up.
+            behind.retain(|other| !other.is_of(&cursor) && other.is_needed(&self.outbox));
+            behind.push_back(cursor);
+        }
+        let Some(later) = &mut self.later else { return false };
+        if later.reading_on.is_none()
+            && has_room
+            && let Some(catch_up) = later.behind.pop_front()
+        {
             later.reading_on = Some(Box::pin(read_on(session.clone(), catch_up)));
         }
+        let Some(reading) = &mut later.reading_on else { return false };
+        let Poll::Ready(more) = reading.as_mut().poll(cx) else { return false };
+        later.reading_on = None;
+        later.behind.extend(more);
         self.free_later();
-        moved
+        true
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) {

@@ -1,10 +1,14 @@
 //! Clients that read slower than is published, by their topics' policies, over real sockets.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidewire::{Live, Overflow};
+use tidewire::{
+    Live, Overflow, Topic,
+    broker::{Broker, BrokerFuture, MemoryBroker, Page, Place, Publish, Range, Sink, Slice},
+};
+use tidewire_protocol::topic::{Reading, Start};
 use ts_rs::TS;
 
 use crate::support::{Client, Server};
@@ -210,4 +214,77 @@ async fn a_phone_that_missed_900_messages_comes_back_whole_once() {
     assert!(seen.gaps.is_empty());
     publish(&live, "closing", 991, 991, 800).await;
     assert_eq!(read_to(&mut client, 990, 991).await.offsets, [991], "and nothing again");
+}
+
+/// A broker whose history takes its time.
+#[derive(Debug)]
+struct SlowReads(MemoryBroker);
+
+impl Broker for SlowReads {
+    fn publish<'a>(&'a self, topic: &'a Topic, publish: Publish) -> BrokerFuture<'a, Place> {
+        self.0.publish(topic, publish)
+    }
+
+    fn attach<'a>(&'a self, topic: &'a Topic, sink: Arc<dyn Sink>) -> BrokerFuture<'a, Place> {
+        self.0.attach(topic, sink)
+    }
+
+    fn detach(&self, topic: &Topic, sink: &Arc<dyn Sink>) {
+        self.0.detach(topic, sink);
+    }
+
+    fn start<'a>(
+        &'a self,
+        topic: &'a Topic,
+        since: Option<(&'a str, u64)>,
+    ) -> BrokerFuture<'a, (Start, Place)> {
+        self.0.start(topic, since)
+    }
+
+    fn read<'a>(
+        &'a self,
+        topic: &'a Topic,
+        after: &'a Place,
+        reading: Reading,
+        most: usize,
+    ) -> BrokerFuture<'a, Page> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.0.read(topic, after, reading, most).await
+        })
+    }
+
+    fn history<'a>(&'a self, topic: &'a Topic, range: Range) -> BrokerFuture<'a, Slice> {
+        self.0.history(topic, range)
+    }
+
+    fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice> {
+        self.0.state(topic)
+    }
+}
+
+#[tokio::test]
+async fn while_one_history_is_read_others_begin_to_be() {
+    let live = Live::<()>::builder()
+        .topic::<Closing>(|topic| topic.public())
+        .topic::<Resyncing>(|topic| topic.public().overflow(Overflow::Resync))
+        .broker(SlowReads(MemoryBroker::default()))
+        .build();
+    for topic in ["closing", "resyncing"] {
+        publish(&live, topic, 1, 100, 10).await;
+    }
+    let server = Server::start(&live).await;
+    let mut client = server.full().await;
+    let mut position = async |topic: &str| client.subscribe(topic).await["epoch"].clone();
+    let (closing, resyncing) = (position("closing").await, position("resyncing").await);
+    // The second is asked for while the first is read.
+    client.subscribe_since("closing", &closing, 0).await;
+    client.subscribe_since("resyncing", &resyncing, 0).await;
+    let mut at = BTreeMap::<String, u64>::new();
+    while at.values().sum::<u64>() < 200 {
+        let frame = client.frame().await;
+        let offset = frame["offset"].as_u64().unwrap();
+        let before = at.insert(frame["topic"].as_str().unwrap().into(), offset);
+        assert_eq!(before.unwrap_or(0) + 1, offset, "{frame}");
+    }
 }
