@@ -4,29 +4,29 @@
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** A timer that is set to a moment and only ever fires too early: its owner then sets it again. */
-export class Alarm {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #at = Infinity;
-  readonly #ring: () => void;
-
-  constructor(ring: () => void) {
-    this.#ring = ring;
-  }
-
+export interface Alarm {
   /** Rings at this moment of `Date.now()` at the latest, `Infinity` for never; an earlier one that was set stays. */
-  set(at: number): void {
-    if (at >= this.#at) return;
-    this.clear();
-    this.#at = at;
-    const delay = Math.min(Math.max(at - Date.now(), 0), LONGEST_MS);
-    this.#timer = setTimeout(() => {
-      this.#at = Infinity;
-      this.#ring();
-    }, delay);
-  }
+  set(at: number): void;
+  clear(): void;
+}
 
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#at = Infinity;
-  }
+/** An alarm that calls `ring`. */
+export function alarm(ring: () => void): Alarm {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let next = Infinity;
+  const clear = () => {
+    clearTimeout(timer);
+    next = Infinity;
+  };
+  const set = (at: number) => {
+    if (at >= next) return;
+    clear();
+    next = at;
+    const delay = Math.min(Math.max(at - Date.now(), 0), LONGEST_MS);
+    timer = setTimeout(() => {
+      next = Infinity;
+      ring();
+    }, delay);
+  };
+  return { set, clear };
 }

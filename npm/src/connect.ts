@@ -1,8 +1,9 @@
 // The way in: options, and their defaults from the runtime.
 
+import { ErrorCode } from "./codes.js";
 import { Connection } from "./connection.js";
 import { Driver } from "./driver.js";
-import { type ErrorSink, reportUncaught } from "./errors.js";
+import { type ErrorSink, reportUncaught, TidewireError } from "./errors.js";
 import type { Live } from "./live.js";
 import type { Schema } from "./schema.js";
 import { type Dial, dialer, type WebSocketConstructor } from "./socket.js";
@@ -13,7 +14,8 @@ export interface ConnectOptions {
   readonly url: string | URL;
   /**
    * The token that the server's `on_token` checks, or what gives it. A function is called anew for every connection and
-   * has 10 seconds; if it throws, that is reported to {@link onError} and tried again later. Default: none.
+   * has 10 seconds; if it throws, that is reported to {@link onError} and tried again later. It is also called in good time before
+   * the identity that the server made of the last token ends. Default: none.
    */
   readonly token?: string | (() => string | undefined | Promise<string | undefined>) | undefined;
   /** The WebSocket class, for runtimes without one such as Node 20: that of the package `ws`. Default: the global one. */
@@ -28,8 +30,8 @@ export interface ConnectOptions {
 /**
  * Connects to a Tidewire server, and stays connected until {@link Live.close} is called or the server says not to come back.
  *
- * Returns at once; whatever is called before the connection stands follows in order. While a page is rendered on a server,
- * where a path leads nowhere, the connection stays `idle` and asks nobody.
+ * Returns at once; whatever is called before the connection stands follows in order. Where a path leads nowhere, as while a page is
+ * rendered on a server, the connection stays `idle`, and what is asked of it fails with an error that says so.
  *
  * @example
  * import { connect } from "tidewire";
@@ -41,19 +43,21 @@ export interface ConnectOptions {
  *
  * @throws TypeError if the URL is none, or the runtime has no WebSocket and none was given.
  */
-export function connect<Topics>(schema: Schema<Topics>, options: ConnectOptions): Live<Topics> {
-  const { token, onError = reportUncaught } = options;
-  const dial = dialOf(options);
+export function connect<Topics, Calls>(schema: Schema<Topics, Calls>, options: ConnectOptions): Live<Topics, Calls> {
+  const { url, token, onError = reportUncaught } = options;
+  const address = socketUrl(url);
   const source = typeof token === "function" ? token : () => token;
   const driver = new Driver({ token: source, entries: schema.entries, onError });
-  if (dial) void driver.start(dial);
-  return new Connection(driver) as Live<Topics>;
+  if (address !== undefined) {
+    void driver.start(dialOf(address, options));
+  } else {
+    const text = `${url} is a path, and there is no page whose host it could be on: give the whole address`;
+    driver.refuse(new TidewireError(ErrorCode.not_sent, text));
+  }
+  return new Connection(driver) as unknown as Live<Topics, Calls>;
 }
 
-/** How to reach the server; `undefined` where a path leads nowhere. */
-function dialOf({ url, WebSocket }: ConnectOptions): Dial | undefined {
-  const address = socketUrl(url);
-  if (address === undefined) return undefined;
+function dialOf(address: string, { WebSocket }: ConnectOptions): Dial {
   const Class = WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
   if (!Class) throw new TypeError("this runtime has no WebSocket: give the option `WebSocket`");
   return dialer(Class, address);

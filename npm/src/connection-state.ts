@@ -1,6 +1,7 @@
 // What a page can show about its connection.
 
 import type { TidewireError } from "./errors.js";
+import type { Store } from "./store.js";
 
 /** The state of a connection at one moment. Immutable: every change makes a new one. */
 export interface ConnectionState {
@@ -27,6 +28,15 @@ export interface ConnectionState {
   readonly incompatible: readonly string[];
   /** Why the connection cannot work, where no close code tells, such as a page without WebAssembly. */
   readonly error: TidewireError | undefined;
+}
+
+/** The state of a connection, to be read and watched. */
+export interface ConnectionStore extends Store<ConnectionState> {
+  /**
+   * Tries to connect now: where the connection waits for its next try, at most once a second, and where the server ended it for good.
+   * Does nothing after {@link Live.close}.
+   */
+  retry(): void;
 }
 
 /** Before anything happened. */

@@ -54,6 +54,8 @@ export const enum Op {
   Cancel = 19,
   /** id: fetch a token and send it */
   Token = 20,
+  /** link: what follows is for its socket */
+  Link = 21,
 }
 
 /** One client of the core. `now` is `Date.now()`: a clock that counts while the machine sleeps. */

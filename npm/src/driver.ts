@@ -2,21 +2,22 @@
 //
 // Invariant: no code of the page runs within a call of the core or while its outputs are carried out.
 
-import { Alarm } from "./alarm.js";
+import { alarm } from "./alarm.js";
 import { ErrorCode } from "./codes.js";
 import { type ConnectionState, greeting, initialState, stateOf } from "./connection-state.js";
 import { type Core, Flag, newCore, Op } from "./core.js";
 import { type ErrorSink, errorOf, TidewireError } from "./errors.js";
-import { helloFrame, pongFrame, subscribeFrame, unsubscribeFrame } from "./frames.js";
-import { Link, NORMAL, type TokenSource } from "./link.js";
+import { frameText, pongFrame, requestText } from "./frames.js";
+import type { HistoryOptions } from "./history.js";
+import { type Link, link, NORMAL, type TokenSource } from "./link.js";
 import type { Home, Member } from "./member.js";
 import { Names } from "./names.js";
-import { Notices } from "./notices.js";
+import { notices } from "./notices.js";
 import { watchPage } from "./page.js";
-import { Requests } from "./requests.js";
+import type { Request } from "./requests.js";
 import type { Dial } from "./socket.js";
 import { Cell } from "./store.js";
-import type { Gap, Position } from "./subscription.js";
+import type { Gap, Position, RequestOptions } from "./subscription.js";
 import { type DataFrame, Topics } from "./topics.js";
 import { emptyTuple, Kind, parseFrame, type RawFrame, readFrame } from "./tuple.js";
 
@@ -37,12 +38,18 @@ export class Driver implements Home {
   /** Kept over reconnects. */
   readonly #client = randomHex();
   readonly #epochs = new Names();
-  readonly #requests = new Requests();
-  readonly #notices: Notices;
+  /** What the page has asked, until its outcome, by the core's number. */
+  readonly #requests = new Map<number, Request>();
+  readonly #notices = notices((error) => console.error(error));
   readonly #tuple = emptyTuple();
-  readonly #alarm = new Alarm(() => this.#turn((core, now) => core.elapsed(now)));
+  readonly #alarm = alarm(() => this.#turn((core, now) => core.elapsed(now)));
   #core: Core | undefined;
-  #link: Link | undefined;
+  /** One, but for a drain. */
+  #links: readonly Link[] = [];
+  /** The number of the link that outputs are for. */
+  #at = 0;
+  /** How many publishes were named. */
+  #mids = 0;
   #unwatch = () => {};
   /** Calls that wait for the core. */
   #early: { run: (core: Core, now: number) => void; fail: (error: TidewireError) => void }[] = [];
@@ -50,29 +57,28 @@ export class Driver implements Home {
   #end: TidewireError | undefined;
   /** The frame whose outputs are carried out. */
   #frame: RawFrame | undefined;
-  /** The text that came with the last close. */
-  #reason = "";
+  /** How the last connection ended. */
+  #last = { code: 0, reason: "" };
 
   constructor(options: DriverOptions) {
     this.#options = options;
-    this.onError = (error) => {
-      this.#notices.push(() => options.onError(error));
-      queueMicrotask(() => this.#notices.flush());
-    };
-    this.#notices = new Notices((error) => console.error(error));
+    this.onError = (error) => this.notify([() => options.onError(error)]);
     this.topics = new Topics(this.onError);
   }
 
   /** Loads the core and connects; calls made before it is there follow in order. Without it all calls wait. */
   async start(dial: Dial): Promise<void> {
-    this.#link = new Link(dial, this.#options.token, this.onError, {
-      opened: () => this.#turn((core, now) => core.opened(0, now)),
-      message: (data) => this.#message(data),
-      closed: (code, reason) => {
-        this.#reason = reason;
-        this.#turn((core, now) => core.closed(0, code, now));
-      },
-    });
+    const { token } = this.#options;
+    this.#links = [0, 1].map((number) =>
+      link(dial, token, this.onError, {
+        opened: () => this.#turn((core, now) => core.opened(number, now)),
+        message: (data) => this.#message(number, data),
+        closed: (code, reason) => {
+          this.#last = { code, reason };
+          this.#turn((core, now) => core.closed(number, code, now));
+        },
+      }),
+    );
     try {
       const core = await newCore();
       if (this.#end) return core.free();
@@ -88,10 +94,30 @@ export class Driver implements Home {
     });
   }
 
+  /** Nothing will ever be connected: all calls fail with this. */
+  refuse(error: TidewireError): void {
+    this.#end = error;
+    this.#set({ error });
+  }
+
+  /** Tries to connect now, unless a connection stands or is being tried. */
+  retry(): void {
+    this.#turn((core, now) => {
+      core.connect(now);
+      core.wake(now);
+    });
+  }
+
   join(member: Member): void {
     this.#call(
       (core, now) => core.subscribe(this.topics.join(member), now),
-      (error) => member.end(error),
+      (error) => {
+        member.end(error);
+        // Where there is no page. Whoever subscribed has had no time yet to ask for it.
+        queueMicrotask(() => {
+          if (!member.watched && this.connection.getSnapshot().state === "idle") this.onError(error);
+        });
+      },
     );
   }
 
@@ -105,20 +131,71 @@ export class Driver implements Home {
     );
   }
 
-  publish(topic: string, data: unknown): Promise<Position> {
-    return new Promise((resolve, reject) => {
-      const json = JSON.stringify(data) ?? "null";
-      this.#call((core, now) => this.#requests.add(core.publish(0, now) >>> 0, { topic, json, resolve, reject }), reject);
-    });
+  mid(): string {
+    return `${this.#client}-${++this.#mids}`;
+  }
+
+  publish(topic: string, data: unknown, mid: string, signal: AbortSignal | undefined): Promise<Position> {
+    return this.#ask(topic, data, signal, (core, now) => core.publish(this.topics.names.find(topic), now), mid);
+  }
+
+  /** Sends a message of no typed topic: at most once, for the server knows no `mid` of it. */
+  async send(topic: string, data: unknown, signal: AbortSignal | undefined): Promise<void> {
+    await this.#ask(topic, data, signal, (core, now) => core.publish(0, now));
+  }
+
+  call(call: string, args: unknown, { timeout = TIMEOUT_MS, signal }: RequestOptions = {}): Promise<unknown> {
+    const data = { call, args, timeout_ms: timeout < Infinity ? Math.ceil(timeout) : undefined };
+    return this.#ask("$call", data, signal, (core, now) => core.request(1, timeout, now));
+  }
+
+  read(topic: string, data: unknown, { timeout = Infinity, signal }: RequestOptions = {}): Promise<unknown> {
+    return this.#ask(topic, data, signal, (core, now) => core.request(0, timeout, now));
+  }
+
+  history(topic: string, { timeout = TIMEOUT_MS, signal, ...range }: HistoryOptions = {}): Promise<unknown> {
+    return this.read("$history", { topic, ...range }, { timeout, signal });
   }
 
   notify(listeners: readonly (() => void)[]): void {
-    this.#notices.push(...listeners);
+    this.#notices.push(listeners);
+    // At the latest: who calls the core does it when that is left.
+    queueMicrotask(() => this.#notices.flush());
   }
 
   close(): void {
     this.#turn((core, now) => core.close(now));
     this.#finish(new TidewireError(ErrorCode.closed), undefined);
+  }
+
+  /** Asks the server, once `begin` has a number for it from the core. */
+  #ask<Answer>(
+    topic: string,
+    data: unknown,
+    signal: AbortSignal | undefined,
+    begin: (core: Core, now: number) => number,
+    mid?: string,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const json = JSON.stringify(data) ?? "null";
+      let id = 0;
+      const abort = () => {
+        reject(new TidewireError(ErrorCode.cancelled, undefined, { cause: signal?.reason }));
+        this.#turn((core, now) => core.cancel(id, now));
+      };
+      const settle = (outcome: (value: never) => void) => (value: unknown) => {
+        signal?.removeEventListener("abort", abort);
+        outcome(value as never);
+      };
+      const request = { topic, json, mid, resolve: settle(resolve), reject: settle(reject) };
+      if (signal?.aborted) return abort();
+      signal?.addEventListener("abort", abort);
+      this.#call((core, now) => {
+        if (signal?.aborted) return;
+        id = begin(core, now) >>> 0;
+        this.#requests.set(id, request);
+      }, request.reject);
+    });
   }
 
   #call(run: (core: Core, now: number) => void, fail: (error: TidewireError) => void): void {
@@ -142,7 +219,7 @@ export class Driver implements Home {
   }
 
   /** The hot path: for an event that simply follows it is one call of the core, and nothing is allocated here. */
-  #message(text: unknown): void {
+  #message(link: number, text: unknown): void {
     const core = this.#core;
     if (!core) return;
     const frame = parseFrame(text);
@@ -155,10 +232,10 @@ export class Driver implements Home {
     let flags = 0;
     try {
       if (kind === Kind.Event) {
-        flags = core.event(0, topic, tuple.offset, tuple.prev, now);
+        flags = core.event(link, topic, tuple.offset, tuple.prev, now);
       } else {
         const { re, epoch, offset, prev, to, code, ms } = tuple;
-        flags = core.frame(0, kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
+        flags = core.frame(link, kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
       }
       // Also where there is nothing to poll: an event that is not delivered may have set an earlier timer.
       if (flags !== Flag.Deliver) {
@@ -193,25 +270,35 @@ export class Driver implements Home {
         return this.#link?.open();
       case Op.Shut:
         return this.#link?.shut(a);
-      case Op.Hello:
-        return this.#send(helloFrame(a, this.#client, this.#link?.token, this.#options.entries));
-      case Op.Subscribe: {
-        const since = c > 0 ? this.#position(c, core.arg(3)) : undefined;
-        return this.#send(subscribeFrame(a, this.topics.names.text(b), since));
+      case Op.Hello: {
+        const data = { version: VERSION, client: this.#client, token: this.#link?.token(), schema: this.#options.entries };
+        return this.#request("$hello", a, data);
       }
+      case Op.Subscribe:
+        return this.#subscribe(a, b, c > 0 ? this.#position(c, core.arg(3)) : undefined);
       case Op.Unsubscribe:
-        return this.#send(unsubscribeFrame(a, this.topics.names.text(b)));
+        return this.#request("$unsubscribe", a, { topic: this.topics.names.text(b) });
       case Op.Publish:
-        return this.#send(this.#requests.frame(a));
+      case Op.Request:
+        return this.#link?.send(frameText(a, this.#requests.get(a) as Request, this.#epochs.text(b) || undefined));
+      case Op.Cancel:
+        return this.#request("$cancel", undefined, { id: a });
       case Op.Pong:
-        return this.#send(pongFrame);
+        return this.#link?.send(pongFrame);
       case Op.Acked:
-        return this.#requests.resolve(a, this.#position(b, c));
+        return this.#outcome(a)?.resolve(this.#position(b, c));
+      case Op.Replied:
+        return this.#outcome(a)?.resolve(this.#frame?.data);
       case Op.Rejected:
-        return this.#requests.reject(a, this.#refusal(b));
+        return this.#outcome(a)?.reject(this.#refusal(b));
+      case Op.Token:
+        return this.#link?.renew(a);
+      case Op.Link:
+        this.#at = a;
+        return;
       case Op.Subscribed: {
         const position = this.#position(c, core.arg(3));
-        for (const member of this.topics.members(a)) member.attach(position, recovered[b]);
+        for (const member of this.topics.members(a)) member.attach(position, recovered[b], this.#frame);
         return;
       }
       case Op.Refused:
@@ -238,8 +325,31 @@ export class Driver implements Home {
     if (!isAskedAgain && !members.some((member) => member.watched)) this.onError(error);
   }
 
-  #send(text: string): void {
-    this.#link?.send(text);
+  get #link(): Link | undefined {
+    return this.#links[this.#at];
+  }
+
+  /** Takes a request, which has its outcome. */
+  #outcome(id: number): Request | undefined {
+    const request = this.#requests.get(id);
+    this.#requests.delete(id);
+    return request;
+  }
+
+  #request(topic: string, id: number | undefined, data: Readonly<Record<string, unknown>>): void {
+    this.#link?.send(requestText(topic, id, data));
+  }
+
+  /** One `$subscribe` for all subscriptions of the topic. */
+  #subscribe(id: number, number: number, since: Position | undefined): void {
+    let snapshot: true | undefined;
+    let presence: unknown;
+    for (const member of this.topics.members(number)) {
+      member.asked = id;
+      if (member.state) snapshot = true;
+      if (member.wish !== undefined) presence = member.wish;
+    }
+    this.#request("$subscribe", id, { topic: this.topics.names.text(number), since, snapshot, presence });
   }
 
   #state(number: number, code: number, retryAt: number): void {
@@ -247,10 +357,9 @@ export class Driver implements Home {
     this.#set({
       state,
       retryAt: retryAt || undefined,
-      ...(code > 0 && { code, reason: this.#reason }),
-      ...(state === "connected" && greeting(this.#frame?.data)),
+      ...(code > 0 && { code, reason: this.#last.reason }),
+      ...(this.#frame?.topic === "$hello" && greeting(this.#frame.data)),
     });
-    this.#reason = "";
     if (state !== "connected") for (const member of this.topics.all()) member.detach();
   }
 
@@ -265,7 +374,10 @@ export class Driver implements Home {
   /** An error with this code; the server's own words where it has just sent them. */
   #refusal(code: number): TidewireError {
     const error = this.#frame?.topic === "$error" ? errorOf(this.#frame.data) : undefined;
-    return error?.code === code ? error : new TidewireError(code);
+    if (error?.code === code) return error;
+    const { code: last, reason } = this.#last;
+    const text = `there is no connection: it was not sent; the last one ended with ${last}${reason && ` (${reason})`}`;
+    return new TidewireError(code, code === ErrorCode.not_sent && last > 0 ? text : undefined);
   }
 
   /** Something is broken that no reconnect mends. */
@@ -285,9 +397,9 @@ export class Driver implements Home {
     this.#end = end;
     this.#alarm.clear();
     this.#unwatch();
-    this.#link?.shut(NORMAL);
+    for (const link of this.#links) link.shut(NORMAL);
     for (const call of this.#early.splice(0)) call.fail(end);
-    this.#requests.rejectAll(end);
+    for (const id of this.#requests.keys()) this.#outcome(id)?.reject(end);
     for (const member of this.topics.all()) member.end(end);
     // The core may have said so already.
     if (error || this.connection.getSnapshot().state !== "closed") this.#set({ state: "closed", retryAt: undefined, error });
@@ -296,6 +408,12 @@ export class Driver implements Home {
     this.#notices.flush();
   }
 }
+
+/** The version of the protocol. */
+const VERSION = 1;
+
+/** How long a call or a range of history may take. */
+const TIMEOUT_MS = 30_000;
 
 /** By the core's number: fresh, recovered, lost. */
 const recovered = [undefined, true, false];

@@ -8,10 +8,12 @@ function nameOf(code: number): string {
 
 /** What the client's own verdicts mean, for people. */
 const texts: Readonly<Record<number, string>> = {
-  [ErrorCode.not_sent]: "there is no connection, and none will come by itself: it was not sent",
+  [ErrorCode.not_sent]: "there is no connection: it was not sent",
   [ErrorCode.unknown]: "the connection ended before the answer came: it may have been done",
   [ErrorCode.closed]: "the client was closed",
   [ErrorCode.offline_queue_full]: "too many requests wait for a connection",
+  [ErrorCode.cancelled]: "it was cancelled; it may have been done",
+  [ErrorCode.timeout]: "the answer did not come in time; it may have been done",
 };
 
 /**

@@ -5,14 +5,17 @@
 
 export { CloseCode, ErrorCode } from "./codes.js";
 export { type ConnectOptions, connect } from "./connect.js";
-export type { ConnectionState } from "./connection-state.js";
+export type { ConnectionState, ConnectionStore } from "./connection-state.js";
 export { type ErrorSink, TidewireError } from "./errors.js";
+export type { History, HistoryEvent, HistoryOptions } from "./history.js";
 export type { Live, MessageHandler } from "./live.js";
 export { type NameOf, type ParameterOf, topicName } from "./names.js";
 export type {
   ArgsOf,
   CallOf,
+  ChangeOf,
   EventOf,
+  ItemsOf,
   KeyedTopicOf,
   PresenceOf,
   PresenceTopicOf,
@@ -20,9 +23,22 @@ export type {
   PublishTopicOf,
   ReplyOf,
   Schema,
+  SnapshotOf,
   StateOf,
   TopicOf,
 } from "./schema.js";
+export {
+  type ChangeFrame,
+  type EchoOptions,
+  type ItemsOptions,
+  items,
+  type Reduce,
+  reduced,
+  type StateKind,
+  type StateOptions,
+  type StateSubscription,
+  type TopicState,
+} from "./state.js";
 export type { WebSocketConstructor } from "./socket.js";
 export type { Store } from "./store.js";
 export type {
@@ -31,6 +47,8 @@ export type {
   EventStream,
   Gap,
   Position,
+  PublishOptions,
+  RequestOptions,
   SubscribeOptions,
   Subscription,
   SubscriptionStatus,

@@ -1,6 +1,7 @@
 // One connection being made: a socket and the token that its hello carries, fetched while it opens.
 
 import type { ErrorSink } from "./errors.js";
+import { requestText } from "./frames.js";
 import type { Dial, Socket, SocketSink } from "./socket.js";
 
 // Of the close codes only these, and not their table, so that a page which names no code does not carry all.
@@ -9,65 +10,62 @@ export const NORMAL = 1000;
 /** Lost without a close frame. */
 const ABNORMAL = 1006;
 
-/** Gives the token for the next connection. */
+/** Gives a token, a fresh one each time. */
 export type TokenSource = () => string | undefined | Promise<string | undefined>;
 
 /** Holds one socket at a time; nothing is heard of earlier ones. */
-export class Link {
+export interface Link {
   /** The token of the present connection. */
-  token: string | undefined;
-  #socket: Socket | undefined;
-  readonly #dial: Dial;
-  readonly #source: TokenSource;
-  readonly #onError: ErrorSink;
-  readonly #sink: SocketSink;
-
-  constructor(dial: Dial, source: TokenSource, onError: ErrorSink, sink: SocketSink) {
-    this.#dial = dial;
-    this.#source = source;
-    this.#onError = onError;
-    this.#sink = sink;
-  }
-
+  token(): string | undefined;
   /** Opens a socket; the sink hears `opened` once the token is there too. Never calls the sink before it returns. */
-  open(): void {
-    const { message, closed } = this.#sink;
-    this.shut(NORMAL);
+  open(): void;
+  /** Sends a fresh token to the server, if there is one. */
+  renew(id: number): void;
+  send(text: string): void;
+  /** Ends the connection; nothing more of it is heard. */
+  shut(code: number): void;
+}
+
+/** A link without a socket. */
+export function link(dial: Dial, source: TokenSource, onError: ErrorSink, sink: SocketSink): Link {
+  let token: string | undefined;
+  let present: Socket | undefined;
+  // In a microtask of its own, so that no code of the page runs within the call.
+  const fetchToken = () => Promise.resolve().then(source);
+  const shut = (code: number) => {
+    present?.close(code);
+    present = undefined;
+  };
+  const open = () => {
+    shut(NORMAL);
     const opened = new Promise<void>((resolve) => {
-      this.#socket = this.#dial({
-        opened: resolve,
-        message,
-        closed: (code, reason) => {
-          this.#socket = undefined;
-          closed(code, reason);
-        },
-      });
+      const closed = (code: number, reason: string) => {
+        present = undefined;
+        sink.closed(code, reason);
+      };
+      present = dial({ opened: resolve, message: sink.message, closed });
     });
-    const socket = this.#socket;
-    // In a microtask of its own, so that no code of the page runs within this call.
-    const fetched = Promise.resolve().then(this.#source);
-    Promise.all([fetched, opened]).then(
+    const socket = present;
+    Promise.all([fetchToken(), opened]).then(
       ([text]) => {
-        if (this.#socket !== socket) return;
-        this.token = text;
-        this.#sink.opened();
+        if (present !== socket) return;
+        token = text;
+        sink.opened();
       },
       (error: unknown) => {
-        if (this.#socket !== socket) return;
-        this.shut(NORMAL);
-        this.#onError(error);
-        this.#sink.closed(ABNORMAL, "");
+        if (present !== socket) return;
+        shut(NORMAL);
+        onError(error);
+        sink.closed(ABNORMAL, "");
       },
     );
-  }
-
-  send(text: string): void {
-    this.#socket?.send(text);
-  }
-
-  /** Ends the connection; nothing more of it is heard. */
-  shut(code: number): void {
-    this.#socket?.close(code);
-    this.#socket = undefined;
-  }
+  };
+  const send = (text: string) => present?.send(text);
+  const renew = (id: number) => {
+    const socket = present;
+    fetchToken().then((token) => {
+      if (present === socket && token !== undefined) send(requestText("$token", id, { token }));
+    }, onError);
+  };
+  return { token: () => token, open, renew, send, shut };
 }

@@ -3,6 +3,8 @@
 import { ErrorCode } from "./codes.js";
 import { dispose } from "./dispose.js";
 import { type ErrorSink, TidewireError } from "./errors.js";
+import type { History, HistoryOptions } from "./history.js";
+import type { Keeper, Keeping } from "./keeper.js";
 import { Queue } from "./queue.js";
 import { Cell, type Store } from "./store.js";
 import type {
@@ -11,18 +13,28 @@ import type {
   EventStream,
   Gap,
   Position,
+  PublishOptions,
   SubscribeOptions,
   SubscriptionStatus,
 } from "./subscription.js";
+import type { RawFrame } from "./tuple.js";
 
 /** What a subscription needs of its connection. */
 export interface Home {
   readonly onError: ErrorSink;
   leave(subscription: Member): void;
-  publish(topic: string, data: unknown): Promise<Position>;
+  /** A name for a publish. */
+  mid(): string;
+  publish(topic: string, data: unknown, mid: string, signal: AbortSignal | undefined): Promise<Position>;
+  history(topic: string, options: HistoryOptions | undefined): Promise<unknown>;
+  /** Asks for what changes nothing, however often it is asked. */
+  read(topic: string, data: unknown, options?: { signal?: AbortSignal | undefined }): Promise<unknown>;
   /** Calls listeners when no core call is under way. */
   notify(listeners: readonly (() => void)[]): void;
 }
+
+/** What `subscribe` takes, as far as it is known here. */
+export type MemberOptions = Omit<SubscribeOptions, "state"> & { readonly state?: Keeping | undefined };
 
 const initialStatus: SubscriptionStatus = {
   state: "subscribing",
@@ -36,26 +48,32 @@ const closed = () => new TidewireError(ErrorCode.closed, "the subscription was c
 /** A {@link Subscription}, and where the driver delivers. */
 export class Member implements EventStream<unknown, unknown> {
   readonly topic: string;
+  /** The topic's state, where the page wants it. */
+  readonly state: Keeper | undefined;
   /** The core's number of the topic; 0 before it has one. */
   number = 0;
   /** Whether the page would hear of a refusal. */
   watched = false;
+  /** What the page wants to be shown as in the topic's presence; `undefined` for nothing. */
+  wish: unknown;
+  /** The number of the last `$subscribe` that was for this one too; 0 before there was one. */
+  asked = 0;
   readonly #home: Home;
-  readonly #onGap: SubscribeOptions["onGap"];
-  readonly #handler: EventHandler<unknown>;
+  readonly #options: MemberOptions;
+  readonly #handler: EventHandler<unknown> | undefined;
   readonly #stream: Queue<unknown> | undefined;
   readonly #status = new Cell<SubscriptionStatus>(initialStatus);
   #ready: Promise<Position> | undefined;
   #settle: { resolve(position: Position): void; reject(error: TidewireError): void } | undefined;
 
-  constructor(home: Home, topic: string, handler: EventHandler<unknown> | undefined, options: SubscribeOptions = {}) {
+  constructor(home: Home, topic: string, handler: EventHandler<unknown> | undefined, options: MemberOptions = {}) {
     this.#home = home;
     this.topic = topic;
-    this.#onGap = options.onGap;
-    if (handler) {
-      this.#handler = handler;
-      return;
-    }
+    this.#options = options;
+    this.wish = options.presence;
+    this.#handler = handler;
+    this.state = options.state?.(this, home);
+    if (handler || this.state) return;
     const buffer = options.buffer ?? 256;
     const stream = new Queue(buffer, () => this.close());
     this.watched = true;
@@ -72,10 +90,6 @@ export class Member implements EventStream<unknown, unknown> {
     return this.#status;
   }
 
-  get state(): SubscriptionStatus["state"] {
-    return this.#status.getSnapshot().state;
-  }
-
   get ready(): Promise<Position> {
     this.watched = true;
     this.#ready ??= new Promise((resolve, reject) => {
@@ -87,8 +101,20 @@ export class Member implements EventStream<unknown, unknown> {
     return this.#ready;
   }
 
-  publish(data: unknown): Promise<Position> {
-    return this.#home.publish(this.topic, data);
+  publish(data: unknown, { signal, echo, key }: PublishOptions & { echo?: unknown; key?: string | undefined } = {}): Promise<Position> {
+    const mid = this.#home.mid();
+    const sent = this.#home.publish(this.topic, data, mid, signal);
+    if (echo !== undefined) this.state?.echo({ event: echo, key, mid }, sent);
+    return sent;
+  }
+
+  history(options?: HistoryOptions): Promise<History<unknown>> {
+    return this.#home.history(this.topic, options) as Promise<History<unknown>>;
+  }
+
+  async setWish(wish: unknown): Promise<void> {
+    this.wish = wish;
+    await this.#home.read(`$presence:${this.topic}`, wish);
   }
 
   close(): void {
@@ -100,15 +126,28 @@ export class Member implements EventStream<unknown, unknown> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    if (!this.#stream) throw new TypeError("a subscription with a handler is no stream");
+    if (!this.#stream) throw new TypeError("a subscription with a handler or a state is no stream");
     return this.#stream;
+  }
+
+  get isClosed(): boolean {
+    return this.#status.getSnapshot().state === "closed";
+  }
+
+  /** Asks for a snapshot beside the stream of events, and for what the page wants to be shown as. */
+  ask(signal?: AbortSignal): Promise<unknown> {
+    const { topic, wish } = this;
+    this.asked ||= -1;
+    return this.#home.read("$subscribe", { topic, snapshot: true, presence: wish }, { signal });
   }
 
   /** An event of the topic. */
   deliver(event: unknown, frame: EventFrame): void {
-    if (this.state === "closed") return;
+    if (this.isClosed) return;
     try {
-      this.#handler(event, frame);
+      this.state?.deliver(event, frame);
+      if (frame.removed) this.#options.onRemoved?.(frame.key as string, frame);
+      else this.#handler?.(event, frame);
     } catch (error) {
       this.#home.onError(error);
     }
@@ -116,13 +155,20 @@ export class Member implements EventStream<unknown, unknown> {
 
   /** Events that will not come. */
   gap(gap: Gap): void {
-    if (this.#onGap && this.state !== "closed") this.#home.notify([() => this.#onGap?.(gap)]);
+    if (this.isClosed) return;
+    this.state?.gap(gap);
+    this.#home.notify([() => this.#options.onGap?.(gap)]);
   }
 
-  /** The server sends the topic's events from this position on. */
-  attach(position: Position, recovered: boolean | undefined): void {
+  /** The server sends the topic's events from this position on; `frame` said so, if one did. */
+  attach(position: Position, recovered: boolean | undefined, frame: RawFrame | undefined): void {
+    if (this.isClosed) return;
+    const asks = this.state?.attach(position, recovered, frame?.re === this.asked ? frame.data : undefined);
+    if (!this.asked && !asks && this.wish !== undefined) {
+      this.#home.notify([() => this.isClosed || this.ask().catch(this.#home.onError)]);
+    }
     // Said again because another subscription of the topic began.
-    if (this.state === "live" && recovered === undefined) return;
+    if (this.#status.getSnapshot().state === "live" && recovered === undefined) return;
     this.#set({ state: "live", position, recovered, error: undefined });
     this.#settle?.resolve(position);
     this.#settle = undefined;
@@ -130,21 +176,23 @@ export class Member implements EventStream<unknown, unknown> {
 
   /** The connection is lost, or the server refuses for now. */
   detach(error?: TidewireError): void {
-    if (this.state === "live" || error) this.#set({ ...this.#status.getSnapshot(), state: "subscribing", error });
+    const status = this.#status.getSnapshot();
+    if (status.state === "live" || error) this.#set({ ...status, state: "subscribing", error });
   }
 
   /** It is over. */
   end(error: TidewireError | undefined): void {
-    if (this.state === "closed") return;
+    if (this.isClosed) return;
     this.#set({ ...this.#status.getSnapshot(), state: "closed", error });
     this.#settle?.reject(error ?? closed());
     this.#settle = undefined;
+    this.state?.end();
     // A loop over a closed connection is over; it has not failed.
     this.#stream?.end(error?.code === ErrorCode.closed ? undefined : error);
   }
 
   #leave(error: TidewireError | undefined): void {
-    if (this.state === "closed") return;
+    if (this.isClosed) return;
     this.end(error);
     this.#home.leave(this);
   }

@@ -52,6 +52,9 @@ export function isName(text: string): boolean {
   return text.length < 64 || new TextEncoder().encode(text).length < 256;
 }
 
+/** Whether a topic has this name: one that {@link isName} takes, or that of the members of such a topic. */
+export const isTopic = (text: string): boolean => isName(text.replace(/^\$presence:/, ""));
+
 /**
  * Gives texts small numbers, from 1, and uses freed ones again: the core sees these instead of text.
  * 0 stands for the empty text and for one without a number.

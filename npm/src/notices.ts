@@ -3,30 +3,29 @@
 import type { ErrorSink } from "./errors.js";
 
 /** A queue of calls into the page, made one after the other and each guarded. */
-export class Notices {
-  #calls: (() => void)[] = [];
-  #busy = false;
-  readonly #onError: ErrorSink;
-
-  constructor(onError: ErrorSink) {
-    this.#onError = onError;
-  }
-
-  push(...calls: readonly (() => void)[]): void {
-    this.#calls.push(...calls);
-  }
-
+export interface Notices {
+  push(calls: readonly (() => void)[]): void;
   /** Makes the calls. What they lead to is queued behind them. */
-  flush(): void {
-    if (this.#busy) return;
-    this.#busy = true;
-    for (let call = this.#calls.shift(); call; call = this.#calls.shift()) {
-      try {
-        call();
-      } catch (error) {
-        this.#onError(error);
+  flush(): void;
+}
+
+/** An empty queue; `onError` takes what the calls throw. */
+export function notices(onError: ErrorSink): Notices {
+  let isBusy = false;
+  const waiting: (() => void)[] = [];
+  return {
+    push: (calls) => void waiting.push(...calls),
+    flush() {
+      if (isBusy) return;
+      isBusy = true;
+      for (let call = waiting.shift(); call; call = waiting.shift()) {
+        try {
+          call();
+        } catch (error) {
+          onError(error);
+        }
       }
-    }
-    this.#busy = false;
-  }
+      isBusy = false;
+    },
+  };
 }

@@ -1,44 +1,12 @@
-// Publishes and messages until they are answered, by the core's number.
+// What a page asks of the server.
 
-import { publishFrame } from "./frames.js";
-import type { Position } from "./subscription.js";
-
-/** One publish on its way. */
+/** One request on its way. It is kept whole until its outcome, for the core may have it sent again. */
 export interface Request {
   readonly topic: string;
-  /** The text of the data; dropped once sent, for nothing is sent twice. */
-  json: string;
-  resolve(position: Position): void;
+  /** The text of its data. */
+  readonly json: string;
+  /** Names a publish, so that the server appends it once however often it comes. */
+  readonly mid: string | undefined;
+  resolve(answer: unknown): void;
   reject(error: unknown): void;
-}
-
-/** The open requests. */
-export class Requests {
-  readonly #open = new Map<number, Request>();
-
-  add(id: number, request: Request): void {
-    this.#open.set(id, request);
-  }
-
-  /** The text of the frame to send. */
-  frame(id: number): string {
-    const request = this.#open.get(id) as Request;
-    const text = publishFrame(id, request.topic, request.json);
-    request.json = "";
-    return text;
-  }
-
-  resolve(id: number, position: Position): void {
-    this.#open.get(id)?.resolve(position);
-    this.#open.delete(id);
-  }
-
-  reject(id: number, error: unknown): void {
-    this.#open.get(id)?.reject(error);
-    this.#open.delete(id);
-  }
-
-  rejectAll(error: unknown): void {
-    for (const id of this.#open.keys()) this.reject(id, error);
-  }
 }

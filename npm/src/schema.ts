@@ -75,12 +75,30 @@ export type EventOf<Topics, Topic extends string> = Carried<Topics, Topic, "even
 /** The type of what clients publish to a topic; `never` where they may not. */
 export type PublishOf<Topics, Topic extends string> = Carried<Topics, Topic, "publish">;
 
-/** The state of a keyed topic: the last event of each key, by the key's text; `never` of any other topic. */
-export type StateOf<Topics, Topic extends string> =
+/** The type of a topic's snapshot: what the schema declares, else the list of its events, or of a keyed topic the last one of each key. */
+export type SnapshotOf<Topics, Topic extends string> = Carried<Topics, Topic, "snapshot">;
+
+/** What comes as an event: `null` where a key of a keyed topic is removed. */
+export type ChangeOf<Topics, Topic extends string> = EventOf<Topics, Topic> | RemovalOf<Topics, Topic>;
+
+type RemovalOf<Topics, Topic extends string> =
   PatternOf<Topics, Topic> extends infer Pattern
     ? Pattern extends keyof Topics
-      ? Topics[Pattern] extends { event: infer Event; key: string } ? ReadonlyMap<string, Event> : never
+      ? Topics[Pattern] extends { key: string } ? null : never
       : never
+    : never;
+
+/**
+ * The state of a topic whose snapshot is the list of its events, or the last event of each key: that list, or a map by the key's
+ * text. `never` where the schema declares another snapshot.
+ */
+export type StateOf<Topics, Topic extends string> = ItemsOf<SnapshotOf<Topics, Topic>>;
+
+/** The {@link StateOf} a snapshot. */
+export type ItemsOf<Snapshot> = Snapshot extends readonly (infer Event)[]
+  ? readonly Event[]
+  : string extends keyof Snapshot
+    ? ReadonlyMap<string, Snapshot[keyof Snapshot]>
     : never;
 
 /** The type of a member of a topic's presence; `never` where nobody is shown. */

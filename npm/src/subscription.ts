@@ -2,6 +2,7 @@
 // What a page holds of a topic.
 
 import type { TidewireError } from "./errors.js";
+import type { History, HistoryOptions } from "./history.js";
 import type { Store } from "./store.js";
 
 /** A place in a topic's events. Offsets of different epochs do not compare. */
@@ -20,6 +21,12 @@ export interface EventFrame {
   readonly offset: number;
   /** The number of the topic's event before this one. */
   readonly prev: number;
+  /** The key of a keyed topic's event. */
+  readonly key?: string;
+  /** The key is no more; there is no data. */
+  readonly removed?: true;
+  /** The name of the publish that the event came from, where a client published it. */
+  readonly mid?: string;
 }
 
 /** Takes the events of a topic, in order. What it throws is reported and harms nothing else. */
@@ -41,15 +48,38 @@ export interface Gap {
   readonly cause: "dropped" | "conflated" | "lost" | "new_epoch";
 }
 
+/** Options of a publish. */
+export interface PublishOptions {
+  /** Rejects it with `cancelled`, though it may have been done; the error's `cause` is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long to wait for an answer. */
+export interface RequestOptions {
+  /** Milliseconds until it is rejected with `timeout`, or `not_sent` if there was no connection; `Infinity` for never. Default: 30,000. */
+  readonly timeout?: number | undefined;
+  /** Rejects it with `cancelled`; the error's `cause` is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Options of a subscription. */
 export interface SubscribeOptions {
   /** Called when events are missing for good, before the next event. Default: nothing is called. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
+  /** Called when a key of a keyed topic is no more, of which handlers and loops hear nothing. Default: nothing is called. */
+  readonly onRemoved?: ((key: string, frame: EventFrame) => void) | undefined;
   /**
    * For streams: how many events wait for the loop that reads them. One more ends the stream with the error `limit`
    * after those that waited. Default: 256, the server's own queue for a session.
    */
   readonly buffer?: number | undefined;
+  /**
+   * Makes this page's user a member of the topic's presence: the wish, any JSON value, that the server's `presence` hook reads, as
+   * `{ status: "here" }`. Of several subscriptions of a page the last one's counts. Default: the user is no member.
+   */
+  readonly presence?: unknown;
+  /** Keeps the topic's state, of which the server gives a snapshot first: see {@link StateOptions}. Default: none. */
+  readonly state?: undefined;
 }
 
 /** The state of a subscription at one moment. Immutable: every change makes a new one. */
@@ -69,12 +99,10 @@ export interface SubscriptionStatus {
 }
 
 /** One subscription of a page. Equal ones share one on the wire; each is closed by itself. */
-export interface Subscription<Publish = never> extends Disposable {
+export interface Subscription<Past = unknown, Publish = never> extends Disposable {
   /** The topic's name. */
   readonly topic: string;
-  /** The present state: short for `status.getSnapshot().state`. */
-  readonly state: SubscriptionStatus["state"];
-  /** The state with its details, to be read and watched. */
+  /** Where it stands, to be read and watched. */
   readonly status: Store<SubscriptionStatus>;
   /**
    * Resolves with the position from which events come, once the server has taken the subscription; rejects with a
@@ -83,7 +111,15 @@ export interface Subscription<Publish = never> extends Disposable {
    */
   readonly ready: Promise<Position>;
   /** Publishes to the topic; see {@link Live.publish}. */
-  publish(data: Publish): Promise<Position>;
+  publish(data: Publish, options?: PublishOptions): Promise<Position>;
+  /** Reads events of the topic's past; see {@link Live.history}. */
+  history(options?: HistoryOptions): Promise<History<Past>>;
+  /**
+   * Changes what the user is shown as in the topic's presence, now and after every reconnect. Resolves once the server has taken it.
+   *
+   * @throws TidewireError (as a rejection) `forbidden` if no subscription made the user a member, or the server's reason.
+   */
+  setWish(wish: unknown): Promise<void>;
   /** Ends the subscription: its handler is not called again, its stream ends. */
   close(): void;
 }
@@ -95,4 +131,4 @@ export interface Subscription<Publish = never> extends Disposable {
  * A loop that falls behind by more than {@link SubscribeOptions.buffer} events gets what waited and then the error
  * `limit`; the subscription is closed.
  */
-export interface EventStream<Event, Publish = never> extends Subscription<Publish>, AsyncIterable<Event> {}
+export interface EventStream<Event, Publish = never, Past = Event> extends Subscription<Past, Publish>, AsyncIterable<Event> {}

@@ -39,7 +39,7 @@ export function topicView<Topics, const Topic extends TopicOf<Topics>>(
         const { state, error } = getSnapshot();
         change({ state, error });
       });
-      view = { ...view, state: subscription.state, error: undefined };
+      view = { ...view, state: subscription.status.getSnapshot().state, error: undefined };
       return () => {
         unwatch();
         subscription.close();

@@ -1,6 +1,6 @@
 // From a frame of the server to the numbers that the core sees: the table of wire.md section 6.
 
-import { isName, type Names } from "./names.js";
+import { isTopic, type Names } from "./names.js";
 
 /** What a frame is. */
 export const enum Kind {
@@ -36,18 +36,7 @@ export interface Tuple {
 export type RawFrame = Readonly<Record<string, unknown>>;
 
 /** A tuple of zeros. */
-export const emptyTuple = (): Tuple => ({
-  kind: Kind.Malformed,
-  re: 0,
-  topic: 0,
-  epoch: 0,
-  offset: 0,
-  prev: 0,
-  to: 0,
-  code: 0,
-  ms: 0,
-  flags: 0,
-});
+export const emptyTuple = (): Tuple => clear({} as Tuple);
 
 /** Parses a message. What is no JSON becomes a frame without a topic. */
 export function parseFrame(text: unknown): RawFrame {
@@ -75,9 +64,10 @@ export function readFrame(frame: RawFrame, topics: Names, epochs: Names, out: Tu
   out.kind = kind;
 }
 
-function clear(out: Tuple): void {
+function clear(out: Tuple): Tuple {
   out.kind = Kind.Malformed;
   out.re = out.topic = out.epoch = out.offset = out.prev = out.to = out.code = out.ms = out.flags = 0;
+  return out;
 }
 
 function readEvent(name: string, frame: RawFrame, topics: Names, out: Tuple): void {
@@ -168,8 +158,6 @@ const causes = ["dropped", "conflated", "lost", "included"];
 
 /** Begins the name of the topic of another topic's members. */
 const presence = "$presence:";
-
-const isTopic = (name: string): boolean => isName(name.startsWith(presence) ? name.slice(presence.length) : name);
 
 const isObject = (value: unknown): value is RawFrame => typeof value === "object" && value !== null;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { CloseCode, connect, ErrorCode } from "../src/index.js";
-import { connected, fixture, settle } from "./fake.js";
+import { connected, entries, fixture, settle } from "./fake.js";
 
 beforeEach(() => {
   mock.timers.reset();
@@ -18,7 +18,7 @@ test("greets with version, identity, token and schema, and offers the subprotoco
   const { data } = await server.greet();
   const { client, ...rest } = data ?? {};
   assert.match(String(client), /^[0-9a-f]{32}$/);
-  assert.deepEqual(rest, { version: 1, token: "secret", schema: { "chat:{room}": "00aa", prices: "00bb" } });
+  assert.deepEqual(rest, { version: 1, token: "secret", schema: entries });
   assert.equal(state().state, "connected");
   assert.equal(state().session, "s1");
   live.close();
@@ -63,9 +63,78 @@ test("a close code that says stop is the end until the page acts, with code and 
   const { live, server, sockets, state } = await connected();
   server.drop(4204, "banned");
   assert.deepEqual({ ...state() }, { ...state(), state: "closed", code: CloseCode.kicked, reason: "banned" });
-  await assert.rejects(live.publish("chat:a", { text: "x" }), { code: ErrorCode.not_sent });
+  await assert.rejects(live.publish("chat:a", { text: "x" }), {
+    code: ErrorCode.not_sent,
+    message: "there is no connection: it was not sent; the last one ended with 4204 (banned)",
+  });
   mock.timers.tick(60_000);
   assert.equal(sockets.length, 0);
+  live.close();
+});
+
+test("a page may try again after the end, and cut a wait short, but nothing after close", async () => {
+  const { live, server, socket, sockets, state } = await connected();
+  live.subscribe("chat:a", () => {});
+  server.accept("e", 3);
+  server.drop(4204, "banned");
+  live.connection.retry();
+  const next = await socket();
+  await next.greet();
+  assert.deepEqual(next.accept("e", 3, { recovered: true }).data, { topic: "chat:a", since: { epoch: "e", offset: 3 } });
+  assert.equal(state().state, "connected");
+  mock.timers.tick(1_000);
+  next.drop();
+  assert.equal(state().state, "waiting");
+  live.connection.retry();
+  await (await socket()).greet();
+  live.connection.retry();
+  assert.equal(state().state, "connected");
+  live.close();
+  live.connection.retry();
+  await settle();
+  assert.equal(state().state, "closed");
+  assert.equal(sockets.length, 0);
+});
+
+test("a token is fetched anew in good time, and an identity that ends so is not lost", async () => {
+  let tokens = 0;
+  const { live, server, errors, state } = await connected({ token: () => `t${++tokens}` }, { token_ms: 60_000 });
+  /** A server that has nothing to say but that it lives. */
+  const wait = (ms: number) => {
+    mock.timers.tick(ms);
+    server.receive({ topic: "$ping" });
+  };
+  wait(30_000);
+  wait(17_000);
+  assert(server.take().every(({ topic }) => topic === "$pong"));
+  mock.timers.tick(1_000);
+  await settle();
+  const { id, data } = server.takeOne("$token");
+  assert.deepEqual(data, { token: "t2" });
+  server.reply(id, { token_ms: 60_000 });
+  wait(30_000);
+  server.take();
+  mock.timers.tick(18_000);
+  await settle();
+  assert.deepEqual(server.takeOne("$token").data, { token: "t3" });
+  assert.equal(state().state, "connected");
+  assert.deepEqual(errors, []);
+  live.close();
+});
+
+test("a token that cannot be had for an identity that ends is reported, and the connection goes on", async () => {
+  const failure = new Error("no session");
+  let tokens = 0;
+  const token = () => {
+    if (++tokens > 1) throw failure;
+    return "t1";
+  };
+  const { live, server, errors, state } = await connected({ token }, { token_ms: 20_000 });
+  mock.timers.tick(16_000);
+  await settle();
+  assert.deepEqual(server.take(), []);
+  assert.deepEqual(errors, [failure]);
+  assert.equal(state().state, "connected");
   live.close();
 });
 
@@ -178,7 +247,7 @@ test("closing ends everything at once and for good", async () => {
   live.close();
   assert.equal(server.closedWith, CloseCode.normal);
   assert.equal(state().state, "closed");
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   await assert.rejects(sent, { name: "unknown" });
   await assert.rejects(live.publish("chat:a", { text: "x" }), { name: "closed" });
   await assert.rejects(live.subscribe("chat:a").ready, { name: "closed" });
@@ -194,7 +263,7 @@ test("closing before the core is loaded opens no socket", async () => {
   const room = live.subscribe("chat:a", () => {});
   live.close();
   assert.equal(state().state, "closed");
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   await assert.rejects(sent, { name: "closed" });
   const other = fixture();
   await other.socket();
@@ -202,14 +271,23 @@ test("closing before the core is loaded opens no socket", async () => {
   other.live.close();
 });
 
-test("a path is idle where there is no page, and leads to its host where there is one", async () => {
-  const idle = fixture({ url: "/ws" });
-  idle.live.subscribe("chat:a", () => {});
+test("where there is no page a path leads nowhere, which whoever asks for something is told", async () => {
+  const { live, sockets, errors, state } = fixture({ url: "/ws" });
   await settle();
-  assert.equal(idle.state().state, "idle");
-  assert.equal(idle.sockets.length, 0);
-  idle.live.close();
+  assert.equal(state().state, "idle");
+  assert.deepEqual(errors, [], "a page that is rendered on a server asks for nothing");
+  const text = "/ws is a path, and there is no page whose host it could be on: give the whole address";
+  await assert.rejects(live.publish("chat:a", { text: "x" }), { name: "not_sent", message: text });
+  await assert.rejects(live.call("ping", null), { name: "not_sent", message: text });
+  await assert.rejects(live.subscribe("chat:a", () => {}).ready, { message: text });
+  live.subscribe("chat:a", () => {});
+  await settle();
+  assert.deepEqual(errors.map(String), [`not_sent: ${text}`], "of the one that nobody watches");
+  assert.equal(sockets.length, 0);
+  live.close();
+});
 
+test("a path leads to the page's host", async () => {
   const page = globalThis as { location?: { href: string } };
   page.location = { href: "https://app.test/rooms/1#top" };
   try {

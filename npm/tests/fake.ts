@@ -1,6 +1,7 @@
 // A scripted server: a WebSocket class whose other end is the test, and a connection that uses it.
 
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { connect, type ConnectOptions, type Schema } from "../src/index.js";
 
 interface Message {
@@ -8,15 +9,29 @@ interface Message {
   text: string;
 }
 interface Topics {
-  "chat:{room}": { event: Message; publish: { text: string } };
-  prices: { event: number; publish: never };
+  "chat:{room}": { event: Message; publish: { text: string }; snapshot: Message[]; presence: { status: string } };
+  prices: { event: number; publish: never; snapshot: number[] };
+  quotes: { event: Quote; publish: Quote; key: "symbol"; snapshot: { [key in string]: Quote } };
+  sums: { event: number; publish: never; snapshot: { sum: number } };
 }
-const schema: Schema<Topics> = { name: "Test", entries: { "chat:{room}": "00aa", prices: "00bb" } };
+interface Quote {
+  symbol: string;
+  price: number;
+}
+interface Calls {
+  add: { args: [number, number]; reply: number };
+  ping: { args: null; reply: null };
+}
+/** The hashes of the schema. */
+export const entries = { "chat:{room}": "00aa", prices: "00bb", quotes: "00cc", sums: "00dd" };
+const schema: Schema<Topics, Calls> = { name: "Test", entries };
 
 /** A frame as the client sent it. */
 export interface Sent {
   topic: string;
   id?: number;
+  mid?: string;
+  epoch?: string;
   data?: Record<string, unknown>;
 }
 
@@ -66,8 +81,8 @@ export class FakeSocket {
     return frames[0] as Sent;
   }
 
-  event(topic: string, offset: number, data: unknown, prev = offset - 1): void {
-    this.receive({ topic, data, offset, prev });
+  event(topic: string, offset: number, data: unknown, prev = offset - 1, more: Record<string, unknown> = {}): void {
+    this.receive({ topic, data, offset, prev, ...more });
   }
 
   reply(re: number | undefined, data: unknown = null): void {
@@ -96,7 +111,8 @@ export class FakeSocket {
     return frame;
   }
 
-  private takeFirst(topic: string): Sent {
+  /** Takes the oldest frame sent since the last call. */
+  takeFirst(topic: string): Sent {
     const frame = this.sent.shift();
     assert.equal(frame?.topic, topic);
     return frame as Sent;
@@ -132,6 +148,15 @@ export function fixture(options: Partial<ConnectOptions> = {}) {
     return sockets.shift() as FakeSocket;
   };
   return { live, errors, sockets, socket, state: () => live.connection.getSnapshot() };
+}
+
+/** Loses the connection, and gives the next one, greeted. */
+export async function reconnect(parts: ReturnType<typeof fixture>, server: FakeSocket): Promise<FakeSocket> {
+  server.drop();
+  mock.timers.tick(Number(parts.state().retryAt) - Date.now());
+  const next = await parts.socket();
+  await next.greet();
+  return next;
 }
 
 /** A connection that has been greeted. */

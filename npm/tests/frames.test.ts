@@ -1,24 +1,31 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { helloFrame, pongFrame, publishFrame, subscribeFrame, unsubscribeFrame } from "../src/frames.js";
+import { frameText, pongFrame, requestText } from "../src/frames.js";
 
 const { written }: { written: any[] } = JSON.parse(
   readFileSync(new URL("../../vectors/frames.json", import.meta.url), "utf8"),
 );
+const settle = () => {};
+const request = { mid: undefined, resolve: settle, reject: settle };
 
 test("frames are written as the vectors say", () => {
   const seen = new Set<string>();
   for (const { frame, id, client, token, schema, topic, since, data, text } of written) {
     seen.add(frame);
     const writers: Record<string, () => string> = {
-      hello: () => helloFrame(id, client, token, schema),
-      subscribe: () => subscribeFrame(id, topic, since ?? undefined),
-      unsubscribe: () => unsubscribeFrame(id, topic),
-      publish: () => publishFrame(id, topic, data),
+      hello: () => requestText("$hello", id, { version: 1, client, token, schema }),
+      subscribe: () => requestText("$subscribe", id, { topic, since: since ?? undefined }),
+      unsubscribe: () => requestText("$unsubscribe", id, { topic }),
+      publish: () => frameText(id, { ...request, topic, json: data }, undefined),
       pong: () => pongFrame,
     };
     assert.equal(writers[frame]?.(), text);
   }
   assert.equal(seen.size, 5);
+});
+
+test("a publish that is sent again names its epoch", () => {
+  const again = frameText(7, { ...request, topic: "chat:a", json: '{"text":"x"}', mid: "c-1" }, "e1");
+  assert.equal(again, '{"topic":"chat:a","id":7,"mid":"c-1","epoch":"e1","data":{"text":"x"}}');
 });

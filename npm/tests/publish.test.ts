@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { TidewireError } from "../src/index.js";
-import { connected, fixture, settle } from "./fake.js";
+import { connected, fixture, reconnect, settle } from "./fake.js";
 
 beforeEach(() => {
   mock.timers.reset();
@@ -50,16 +50,73 @@ test("publishes wait for a connection, in order, with the data of their time", a
   live.close();
 });
 
-test("a publish whose answer is lost is unknown and not sent again", async () => {
-  const { live, server, socket, state } = await connected();
+test("each publish has a name of its own, and messages have none", async () => {
+  const { live, server } = await connected();
+  void live.publish("chat:a", { text: "1" }).catch(() => {});
+  void live.publish("chat:a", { text: "2" }).catch(() => {});
+  void live.send("wave", null).catch(() => {});
+  const mids = server.take().map(({ mid }) => mid);
+  assert.match(String(mids[0]), /^[0-9a-f]{32}-1$/);
+  assert.equal(mids[1], mids[0]?.replace(/1$/, "2"));
+  assert.equal(mids[2], undefined);
+  live.close();
+});
+
+test("a publish whose answer is lost is sent again under its name, in order, with the epoch that it was for", async () => {
+  const parts = await connected();
+  const { live, server } = parts;
+  live.subscribe("chat:a", () => {});
+  server.accept("e1", 4);
+  const sent = [live.publish("chat:a", { text: "1" }), live.publish("chat:a", { text: "2" })];
+  const first = server.take();
+  assert(first.every(({ epoch }) => epoch === undefined));
+  const next = await reconnect(parts, server);
+  sent.push(live.publish("chat:a", { text: "3" }));
+  next.takeFirst("$subscribe");
+  const again = next.take();
+  assert.deepEqual(again.map(({ data }) => data?.text), ["1", "2", "3"]);
+  assert.deepEqual(again.map(({ epoch }) => epoch), ["e1", "e1", undefined]);
+  assert.deepEqual(again.slice(0, 2).map(({ mid }) => mid), first.map(({ mid }) => mid));
+  next.reply(again[0]?.id, { epoch: "e1", offset: 5 });
+  next.error(again[1]?.id, 401, "unknown", "the topic began anew");
+  next.reply(again[2]?.id, { epoch: "e1", offset: 6 });
+  const results = await Promise.allSettled(sent);
+  assert.deepEqual(results[0], { status: "fulfilled", value: { epoch: "e1", offset: 5 } });
+  assert(results[1]?.status === "rejected" && results[1].reason.message === "the topic began anew");
+  assert.equal(results[2]?.status, "fulfilled");
+  live.close();
+});
+
+test("where the epoch is not known a publish whose answer is lost is unknown and not sent again; so is a message", async () => {
+  const parts = await connected();
+  const { live, server } = parts;
+  live.subscribe("chat:b", () => {});
+  server.accept("e1", 0);
   const sent = live.publish("chat:a", { text: "x" });
-  server.takeOne("chat:a");
-  server.drop();
-  await assert.rejects(sent, { name: "unknown", code: 401 });
-  mock.timers.tick(Number(state().retryAt) - Date.now());
-  const next = await socket();
-  await next.greet();
-  assert.deepEqual(next.take(), []);
+  const told = live.send("chat:b", { text: "x" });
+  server.take();
+  const lost = [assert.rejects(sent, { name: "unknown", code: 401 }), assert.rejects(told, { name: "unknown" })];
+  const next = await reconnect(parts, server);
+  await Promise.all(lost);
+  assert.deepEqual(next.take().map(({ topic }) => topic), ["$subscribe"]);
+  live.close();
+});
+
+test("a publish may be given up, early, waiting and sent", async () => {
+  const { live, socket } = fixture();
+  const reason = new Error("the page moved on");
+  const give = (signal: AbortSignal) => assert.rejects(live.publish("chat:a", { text: "x" }, { signal }), { name: "cancelled", cause: reason });
+  await give(AbortSignal.abort(reason));
+  const [early, waiting, late] = [new AbortController(), new AbortController(), new AbortController()];
+  const given = [give(early.signal), give(waiting.signal), give(late.signal)];
+  early.abort(reason);
+  const server = await socket();
+  waiting.abort(reason);
+  await server.greet();
+  assert.equal(server.take().length, 1);
+  late.abort(reason);
+  await Promise.all(given);
+  assert.deepEqual(server.take(), []);
   live.close();
 });
 

@@ -15,7 +15,7 @@ test("a loop gets every event from the subscribe on, and leaving it closes the s
     if (price === 30) break;
   }
   assert.deepEqual(heard, [10, 20, 30]);
-  assert.equal(prices.state, "closed");
+  assert.equal(prices.status.getSnapshot().state, "closed");
   server.takeOne("$unsubscribe");
   live.close();
 });

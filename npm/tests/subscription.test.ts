@@ -16,13 +16,13 @@ test("a subscription made before there is a connection is asked for once there i
   const { live, socket } = fixture();
   const heard: string[] = [];
   const room = live.subscribe("chat:a", (message) => heard.push(message.text));
-  assert.equal(room.state, "subscribing");
+  assert.equal(room.status.getSnapshot().state, "subscribing");
   const server = await socket();
   await server.greet();
   const { data } = server.accept("e1", 41);
   assert.deepEqual(data, { topic: "chat:a" });
   assert.deepEqual(await room.ready, { epoch: "e1", offset: 41 });
-  assert.equal(room.state, "live");
+  assert.equal(room.status.getSnapshot().state, "live");
   server.event("chat:a", 42, say("hi"));
   assert.deepEqual(heard, ["hi"]);
   live.close();
@@ -67,7 +67,7 @@ test("a reconnect goes on where it was", async () => {
   server.accept("e1", 1);
   server.event("chat:a", 2, say("2"));
   server.drop();
-  assert.equal(room.state, "subscribing");
+  assert.equal(room.status.getSnapshot().state, "subscribing");
   mock.timers.tick(Number(state().retryAt) - Date.now());
   const next = await socket();
   await next.greet();
@@ -147,7 +147,7 @@ test("a refused subscription is a typed error, and is not asked for again", asyn
   });
   server.error(server.takeOne("$subscribe").id, 201, "forbidden", "only members read this room");
   await refused;
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   assert.equal(room.status.getSnapshot().error?.code, ErrorCode.forbidden);
   room.close();
   assert.deepEqual(server.take(), []);
@@ -168,7 +168,7 @@ test("a server that cannot now is asked again", async () => {
   const { live, server } = await connected();
   const room = live.subscribe("chat:a", () => {});
   server.error(server.takeOne("$subscribe").id, 303, "unavailable");
-  assert.equal(room.state, "subscribing");
+  assert.equal(room.status.getSnapshot().state, "subscribing");
   assert.equal(room.status.getSnapshot().error?.name, "unavailable");
   mock.timers.tick(20_000);
   server.accept("e", 3);
@@ -182,7 +182,7 @@ test("a subscription that the server ends is closed with its code", async () => 
   const room = live.subscribe("chat:a", () => assert.fail("ended"));
   server.accept("e", 0);
   server.receive({ topic: "$unsubscribed", data: { topic: "chat:a", code: 201 } });
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   assert.equal(room.status.getSnapshot().error?.name, "forbidden");
   server.event("chat:a", 1, say(""));
   await settle();
@@ -242,7 +242,7 @@ test("a subscription closed by the gap it hears of gets no event of another topi
     server.accept("e", 0, { recovered: true });
   }
   server.event("chat:a", 10, say(""), 9);
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   live.close();
 });
 
@@ -251,7 +251,7 @@ test("`using` closes a subscription", { skip: Symbol.dispose === undefined }, as
   const room = live.subscribe("chat:a", () => {});
   server.accept("e", 0);
   room[Symbol.dispose]();
-  assert.equal(room.state, "closed");
+  assert.equal(room.status.getSnapshot().state, "closed");
   live.close();
 });
 

@@ -4,8 +4,11 @@ import { useTopic } from "../src/react.js";
 import {
   type ArgsOf,
   type CallOf,
+  type ChangeOf,
   connect,
   type EventOf,
+  type HistoryEvent,
+  items,
   type KeyedTopicOf,
   type Live,
   type NameOf,
@@ -14,11 +17,15 @@ import {
   type PresenceTopicOf,
   type PublishOf,
   type PublishTopicOf,
+  reduced,
   type ReplyOf,
   type Schema,
+  type SnapshotOf,
   type StateOf,
+  type Store,
   type Subscription,
   topicName,
+  type TopicState,
 } from "../src/index.js";
 
 /** An error unless both are the same type. */
@@ -30,15 +37,16 @@ type NewMessage = { text: string };
 type Entry = { at_ms: number };
 type Quote = { symbol: string; price: number };
 type Member = { name: string };
+type Jobs = { open: number };
 
 /** As the export of a Rust schema writes it. */
 interface Topics {
   /** The messages of a room. */
-  "chat:{room}": { event: Message; publish: NewMessage; presence: Member };
-  "chat:{room}:log": { event: Entry; publish: never };
-  "prices": { event: Quote; publish: never; key: "symbol" };
-  "{tenant}:jobs:{id}": { event: string; publish: number };
-  "seats:{hall}": { event: Entry; publish: never; key: "at_ms"; presence: string | null };
+  "chat:{room}": { event: Message; publish: NewMessage; snapshot: Array<Message>; presence: Member };
+  "chat:{room}:log": { event: Entry; publish: never; snapshot: Array<Entry> };
+  "prices": { event: Quote; publish: never; key: "symbol"; snapshot: { [key in string]: Quote } };
+  "{tenant}:jobs:{id}": { event: string; publish: number; snapshot: Jobs };
+  "seats:{hall}": { event: Entry; publish: never; key: "at_ms"; snapshot: { [key in string]: Entry }; presence: string | null };
 }
 interface Calls {
   "rooms.create": { args: NewMessage; reply: Message };
@@ -81,7 +89,7 @@ export function events(): void {
   live.subscribe(`chat:${room}:log`, (entry) => same<Same<typeof entry, Entry>>());
   live.subscribe(topicName("chat:{room}", { room }), (message) => same<Same<typeof message, Message>>());
   const subscription = live.subscribe("prices", (quote) => same<Same<typeof quote, Quote>>(), { onGap: ({ to }) => to });
-  same<Same<typeof subscription, Subscription<never>>>();
+  same<Same<typeof subscription, Subscription<Quote | null, never>>>();
 
   // @ts-expect-error no such topic
   live.subscribe("chats:general", () => {});
@@ -135,14 +143,58 @@ export function statesOfTopics(): void {
   same<Same<KeyedTopicOf<Topics>, "prices" | `seats:${string}`>>();
   same<Same<StateOf<Topics, "prices">, ReadonlyMap<string, Quote>>>();
   same<Same<StateOf<Topics, "prices" | "seats:a">, ReadonlyMap<string, Quote> | ReadonlyMap<string, Entry>>>();
-  same<Same<StateOf<Topics, "chat:general">, never>>();
+  same<Same<StateOf<Topics, "chat:general">, readonly Message[]>>();
+  same<Same<StateOf<Topics, "acme:jobs:7">, never>>();
+  same<Same<SnapshotOf<Topics, "acme:jobs:7">, Jobs>>();
+  same<Same<ChangeOf<Topics, "prices">, Quote | null>>();
+  same<Same<ChangeOf<Topics, "chat:general">, Message>>();
+
+  const general = live.subscribe("chat:general", { state: items() });
+  same<Same<typeof general.state, Store<TopicState<readonly Message[], Message>>>>();
+  void general.publish({ text: "" }, { echo: { user: "ann", text: "" } });
+  // @ts-expect-error an echo is an event, not a publish
+  void general.publish({ text: "" }, { echo: { text: "" } });
+  // @ts-expect-error it is no stream
+  void general[Symbol.asyncIterator];
+  const prices = live.subscribe("prices", (quote) => same<Same<typeof quote, Quote>>(), { state: items({ keep: 5 }) });
+  same<Same<typeof prices.state, Store<TopicState<ReadonlyMap<string, Quote>, Quote>>>>();
+  const jobs = live.subscribe("acme:jobs:7", { state: reduced((jobs, event) => ({ open: jobs.open + event.length })) });
+  same<Same<typeof jobs.state, Store<TopicState<Jobs, string>>>>();
+  const names = live.subscribe("prices", {
+    state: reduced(
+      (names: readonly string[], quote, { key }) => {
+        same<Same<typeof quote, Quote | null>>();
+        same<Same<typeof key, string | undefined>>();
+        return quote ? [...names, quote.symbol] : names;
+      },
+      (snapshot) => Object.keys(snapshot ?? {}),
+    ),
+  });
+  same<Same<typeof names.state, Store<TopicState<readonly string[], Quote>>>>();
+  // @ts-expect-error the snapshot has no such field
+  live.subscribe("acme:jobs:7", { state: reduced((open: number) => open, (snapshot) => snapshot?.closed ?? 0) });
+  // @ts-expect-error only where the state is kept is there one
+  void live.subscribe("chat:general", () => {}).state;
+  // @ts-expect-error nor are there echoes
+  void live.subscribe("chat:general", () => {}).publish({ text: "" }, { echo: { user: "ann", text: "" } });
   same<Same<PresenceTopicOf<Topics>, `chat:${string}` | `seats:${string}`>>();
   same<Same<PresenceOf<Topics, "chat:general">, Member>>();
   same<Same<PresenceOf<Topics, "seats:a">, string | null>>();
   same<Same<PresenceOf<Topics, "prices">, never>>();
 }
 
-export function calls(): void {
+export async function histories(): Promise<void> {
+  const { events, epoch, head } = await live.history("chat:general", { before: 10, limit: 5 });
+  same<Same<typeof events, readonly HistoryEvent<Message>[]>>();
+  same<Same<[typeof epoch, typeof head], [string, number]>>();
+  same<Same<(typeof events)[number]["data"], Message>>();
+  const removals = await live.subscribe("prices").history({ after: 3, signal: new AbortController().signal });
+  same<Same<(typeof removals.events)[number]["data"], Quote | null>>();
+  // @ts-expect-error no such topic
+  await live.history("chats:general");
+}
+
+export async function calls(): Promise<void> {
   same<Same<CallOf<Calls>, "rooms.create" | "rooms.list">>();
   same<Same<ArgsOf<Calls, "rooms.create">, NewMessage>>();
   same<Same<ReplyOf<Calls, "rooms.create">, Message>>();
@@ -152,9 +204,17 @@ export function calls(): void {
   same<Same<typeof withCalls extends Schema<Topics, infer All> ? All : never, Calls>>();
   // @ts-expect-error no such call
   same<Same<ArgsOf<Calls, "rooms.end">, never>>();
-  // A connection that knows nothing of calls takes a schema that has some.
-  const withoutCalls = connect(withCalls, { url: "" });
-  same<Same<typeof withoutCalls, Live<Topics>>>();
+  const both = connect(withCalls, { url: "" });
+  same<Same<typeof both, Live<Topics, Calls>>>();
+  const created = await both.call("rooms.create", { text: "" }, { timeout: 5_000, signal: new AbortController().signal });
+  same<Same<typeof created, Message>>();
+  same<Same<Awaited<ReturnType<typeof both.call<"rooms.list">>>, string[]>>();
+  // @ts-expect-error of the wrong type
+  await both.call("rooms.create", { text: 5 });
+  // @ts-expect-error no such call
+  await both.call("rooms.end", null);
+  // @ts-expect-error the schema has none
+  await live.call("rooms.list", null);
   // @ts-expect-error a schema without calls is not one with them
   const _other: typeof withCalls = schema;
 }
