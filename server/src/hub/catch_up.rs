@@ -11,7 +11,8 @@ use tidewire_protocol::{
 
 use super::{
     batch::Batch,
-    local::{Local, State, Subscriber},
+    local::{Local, State},
+    subscribers::Subscriber,
 };
 use crate::{
     broker::{BrokerError, Page, Place},
@@ -34,7 +35,7 @@ pub(crate) enum CaughtUp {
 /// A subscription's cursor into its topic's history.
 pub(crate) struct CatchUp {
     pub(super) local: Arc<Local>,
-    pub(super) key: usize,
+    pub(super) key: u32,
 }
 
 impl CatchUp {
@@ -113,6 +114,6 @@ fn span(page: &Page) -> Span {
 }
 
 /// The subscriber under `key`, if it is still this outbox's: keys are used again.
-fn find<'a>(state: &'a mut State, key: usize, outbox: &Arc<Outbox>) -> Option<&'a mut Subscriber> {
+fn find<'a>(state: &'a mut State, key: u32, outbox: &Arc<Outbox>) -> Option<&'a mut Subscriber> {
     state.subscribers.get_mut(key).filter(|subscriber| Arc::ptr_eq(&subscriber.outbox, outbox))
 }

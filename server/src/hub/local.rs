@@ -6,19 +6,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use slab::Slab;
-use tidewire_protocol::{delivery::Delivery, name::Topic, topic::Epoch};
+use tidewire_protocol::{name::Topic, topic::Epoch};
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::{
-    batch::{Batch, Variant},
-    catch_up::CatchUp,
-    gather,
-};
+use super::{batch::Batch, catch_up::CatchUp, gather, subscribers::Subscribers};
 use crate::{
     broker::{Broker, BrokerError, Record, Sink},
     metrics::Counters,
-    outbox::{Delivered, Outbox},
+    outbox::Delivered,
 };
 
 /// Subscribers served without giving other tasks a turn: some 0.2 ms of writes. Up to so many, a hop to a task costs more than
@@ -47,23 +42,10 @@ pub(super) struct State {
     pub(super) epoch: Option<Epoch>,
     /// The newest offset that a pass has begun to hand to the subscribers.
     pub(super) position: u64,
-    pub(super) subscribers: Slab<Subscriber>,
+    pub(super) subscribers: Subscribers,
     pending: Vec<Record>,
     /// Somebody is to deliver what is pending, or does.
     is_delivering: bool,
-}
-
-pub(super) struct Subscriber {
-    pub(super) session: Arc<str>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) is_full: bool,
-    pub(super) delivery: Delivery,
-}
-
-impl Subscriber {
-    pub(super) fn variant(&self) -> Variant {
-        Variant { is_full: self.is_full, is_compressed: self.outbox.compresses() }
-    }
 }
 
 impl Local {
@@ -119,16 +101,16 @@ impl Local {
             return;
         }
         while let Some(batch) = self.next_batch() {
-            self.serve(&batch, 0, usize::MAX);
+            self.serve(&batch, usize::MAX, usize::MAX);
         }
     }
 
     async fn deliver_in_slices(self: Arc<Self>) {
         while let Some(batch) = self.next_batch() {
-            let mut from = 0;
-            while self.serve(&batch, from, SLICE) {
-                from += SLICE;
+            let mut below = self.serve(&batch, usize::MAX, SLICE);
+            while below > 0 {
                 tokio::task::yield_now().await;
+                below = self.serve(&batch, below, SLICE);
             }
         }
     }
@@ -157,13 +139,14 @@ impl Local {
         Some(Batch::new(self.topic.clone(), records))
     }
 
-    /// Hands a batch to at most `most` places of the table from `from` on. Returns whether there are more.
-    fn serve(self: &Arc<Self>, batch: &Batch, from: usize, most: usize) -> bool {
+    /// Hands a batch to at most `most` subscribers, the next ones below a place. Returns the place where it stopped.
+    fn serve(self: &Arc<Self>, batch: &Batch, below: usize, most: usize) -> usize {
         let mut state = self.lock();
         let (mut sent, mut bytes) = (0, 0);
-        let to = from.saturating_add(most).min(state.subscribers.capacity());
-        for key in from..to {
-            let Some(subscriber) = state.subscribers.get_mut(key) else { continue };
+        let to = below.min(state.subscribers.len());
+        let from = to.saturating_sub(most);
+        for place in (from..to).rev() {
+            let (key, subscriber) = state.subscribers.at(place);
             let frames = batch.frames(subscriber.variant());
             match subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames) {
                 Delivered::Sent { messages, bytes: length } => {
@@ -179,7 +162,7 @@ impl Local {
         }
         // Once for all: a counter that all cores share costs more than the rest of a delivery.
         self.counters.sent(sent, bytes);
-        to < state.subscribers.capacity()
+        from
     }
 }
 

@@ -9,6 +9,7 @@ mod batch;
 mod catch_up;
 mod gather;
 mod local;
+mod subscribers;
 
 use std::{
     collections::{HashMap, hash_map},
@@ -33,7 +34,8 @@ use crate::{
     metrics::Counters,
     outbox::Outbox,
 };
-use local::{Local, Subscriber};
+use local::Local;
+use subscribers::Subscriber;
 
 const SHARDS: usize = 64;
 
@@ -53,14 +55,14 @@ struct Interest {
 /// One session's subscription to one topic; it ends when this is dropped.
 pub(crate) struct Subscription {
     local: LocalUse,
-    key: usize,
+    key: u32,
 }
 
 /// Who subscribes, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     /// The session's id.
-    pub(crate) session: &'a str,
+    pub(crate) session: &'a Arc<str>,
     pub(crate) outbox: &'a Arc<Outbox>,
     /// Its frames carry positions.
     pub(crate) is_full: bool,
@@ -143,7 +145,7 @@ impl Hub {
             is_catching_up: delivery.is_catching_up(),
         };
         let key = state.subscribers.insert(Subscriber {
-            session: session.into(),
+            session: Arc::clone(session),
             outbox: Arc::clone(outbox),
             is_full,
             delivery,
@@ -173,7 +175,7 @@ impl Hub {
     /// The ids of the sessions here that are subscribed to a topic.
     pub(crate) fn subscribers(&self, topic: &Topic) -> Vec<Arc<str>> {
         let of = |local: Arc<Local>| {
-            local.lock().subscribers.iter().map(|(_, one)| Arc::clone(&one.session)).collect()
+            local.lock().subscribers.iter().map(|one| Arc::clone(&one.session)).collect()
         };
         self.find(topic).map_or_else(Vec::new, of)
     }
@@ -212,7 +214,9 @@ impl Drop for LocalUse {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.local.local.lock().subscribers.remove(self.key);
+        let removed = self.local.local.lock().subscribers.remove(self.key);
+        // The last handle to an outbox may be this one.
+        drop(removed);
     }
 }
 

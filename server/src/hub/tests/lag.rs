@@ -124,7 +124,7 @@ async fn a_plain_reader_is_told_of_no_gap() {
     let mut world = World::new(Overflow::DropOldest, 1000).await;
     let reader = Reader::with_queue(QUEUE);
     let plain = super::super::Reader {
-        session: "plain",
+        session: &"plain".into(),
         outbox: &reader.outbox,
         is_full: false,
         overflow: Overflow::DropOldest,
