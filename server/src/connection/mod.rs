@@ -215,9 +215,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 self.hook = None;
                 self.core.handle_hook_ended();
                 moved = true;
-                if let Some(renewed) =
-                    self.session.as_ref().and_then(|session| session.work().renewed.take())
-                {
+                if let Some(renewed) = self.session.as_ref().and_then(Session::take_renewed) {
                     self.handle_expiry(renewed);
                 }
                 if let Err(Panic) = result {
@@ -262,7 +260,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         if self.greeting.is_some() || self.outbox.is_closed() {
             return None;
         }
-        self.session.as_ref()?.work().jobs.pop_front()
+        self.session.as_ref()?.next_job()
     }
 
     /// Begins to run `hook`. The caller has seen that none runs.
@@ -278,7 +276,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// everything else gets its own. Whether anything changed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(session) = &self.session else { return false };
-        let mut begun = std::mem::take(&mut session.work().behind);
+        let mut begun = session.take_behind();
         let has_room = self.outbox.take_lagging(&mut begun);
         for cursor in begun {
             let behind = &mut self.later.get_or_insert_default().behind;

@@ -191,7 +191,7 @@ impl<V: Send + Sync + 'static> Request<V> {
             self.session.outbox().close(CloseReason::Refused(CloseCode::USER_CHANGED));
             return Ok(());
         }
-        self.session.work().renewed = Some(expires_in);
+        self.session.renew(expires_in);
         rights::recheck(&self.session, self.session.own_topics()).await;
         self.reply(&TokenTaken { token_ms: expires_in.map(millis) });
         Ok(())

@@ -1,12 +1,13 @@
 //! [`Session`]: the application's handle to one connection.
 
 mod table;
+mod turns;
 
 use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,6 +23,7 @@ use tidewire_protocol::{
 use tokio::sync::oneshot;
 
 pub(crate) use table::Sessions;
+use turns::Turns;
 
 use crate::{
     close::CloseReason,
@@ -41,10 +43,11 @@ pub struct Session<V> {
 }
 
 struct Inner<V> {
-    id: String,
+    /// Subscribers of topics have it too.
+    id: Arc<str>,
     /// The user's key, where the application names its users.
-    user: Option<String>,
-    value: RwLock<Arc<V>>,
+    user: Option<Box<str>>,
+    value: Mutex<Arc<V>>,
     /// The client instance, as its hello says: 128 bits.
     client: OnceLock<[u8; 16]>,
     /// Whether the client has said hello.
@@ -53,38 +56,44 @@ struct Inner<V> {
     live: Live<V>,
     subscriptions: Mutex<Subscriptions<Subscription>>,
     /// Held while a subscription is made, so that two for one topic cannot overlap.
-    subscribing: tokio::sync::Mutex<()>,
+    subscribing: Turns,
     work: Mutex<Work>,
 }
 
 /// What the connection's task has to do for its session.
 #[derive(Default)]
-pub(crate) struct Work {
-    /// Subscriptions to read history for.
-    pub(crate) behind: Vec<CatchUp>,
-    /// What runs in a hook's turn, before the frames that wait.
-    pub(crate) jobs: VecDeque<BoxFuture<()>>,
-    /// A fresh token was taken; the identity is good for this long.
-    pub(crate) renewed: Option<Option<Duration>>,
+struct Work {
+    /// Mostly nothing.
+    tasks: Option<Box<Tasks>>,
     /// The session has ended: nobody will do anything more.
     has_ended: bool,
+}
+
+#[derive(Default)]
+struct Tasks {
+    /// Subscriptions to read history for.
+    behind: Vec<CatchUp>,
+    /// What runs in a hook's turn, before the frames that wait.
+    jobs: VecDeque<BoxFuture<()>>,
+    /// A fresh token was taken; the identity is good for this long.
+    renewed: Option<Option<Duration>>,
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
     pub(crate) fn new(id: String, value: V, outbox: Arc<Outbox>, live: Live<V>) -> Self {
         let subscriptions = Mutex::new(Subscriptions::new(live.options().subscriptions));
-        let user = live.user_of(&value);
+        let user = live.user_of(&value).map(String::into_boxed_str);
         Self {
             inner: Arc::new(Inner {
-                id,
+                id: id.into(),
                 user,
-                value: RwLock::new(Arc::new(value)),
+                value: Mutex::new(Arc::new(value)),
                 client: OnceLock::new(),
                 is_full: AtomicBool::new(false),
                 outbox,
                 live,
                 subscriptions,
-                subscribing: tokio::sync::Mutex::new(()),
+                subscribing: Turns::default(),
                 work: Mutex::default(),
             }),
         }
@@ -105,7 +114,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// What `on_auth` or `on_token` gave. It is replaced whole, so that what was taken before stays as it was.
     #[must_use]
     pub fn value(&self) -> Arc<V> {
-        Arc::clone(&self.inner.value.read().expect("no panic while a value is replaced"))
+        Arc::clone(&self.lock_value())
     }
 
     /// The server that the session belongs to.
@@ -148,7 +157,7 @@ impl<V: Send + Sync + 'static> Session<V> {
         answer: impl FnOnce(&Began) + Send,
     ) -> Result<(), SubscribeError> {
         let Inner { live, outbox, .. } = &*self.inner;
-        let _one_at_a_time = self.inner.subscribing.lock().await;
+        let _one_at_a_time = self.inner.subscribing.take().await;
         let owner = {
             let mut subscriptions = self.subscriptions();
             subscriptions.check(&topic)?;
@@ -163,7 +172,7 @@ impl<V: Send + Sync + 'static> Session<V> {
         };
         let is_full = self.is_full();
         let overflow = live.rule_of(&topic).map(|(rule, _)| rule.overflow).unwrap_or_default();
-        let reader = Reader { session: self.id(), outbox, is_full, overflow };
+        let reader = Reader { session: &self.inner.id, outbox, is_full, overflow };
         let subscribed = live
             .hub()
             .subscribe(&topic, reader, since, answer)
@@ -184,7 +193,7 @@ impl<V: Send + Sync + 'static> Session<V> {
             self.go_full();
         }
         if let Some(catch_up) = catch_up {
-            self.give_work(|work| work.behind.push(catch_up));
+            self.give_work(|tasks| tasks.behind.push(catch_up));
         }
         Ok(())
     }
@@ -274,7 +283,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     pub(crate) fn with_id(self, id: String) -> Self {
         let Self { inner } = self;
         match Arc::try_unwrap(inner) {
-            Ok(inner) => Self { inner: Arc::new(Inner { id, ..inner }) },
+            Ok(inner) => Self { inner: Arc::new(Inner { id: id.into(), ..inner }) },
             Err(inner) => Self { inner },
         }
     }
@@ -314,29 +323,64 @@ impl<V: Send + Sync + 'static> Session<V> {
             rights::recheck(&session, topics).await;
             drop(done);
         });
-        self.give_work(|work| work.jobs.push_back(job));
+        self.give_work(|tasks| tasks.jobs.push_back(job));
         is_done
     }
 
     /// Who it is has become known anew. `false`, and nothing changes, if it is another user.
     pub(crate) fn replace_value(&self, value: V) -> bool {
-        if self.inner.live.user_of(&value) != self.inner.user {
+        if self.inner.live.user_of(&value).as_deref() != self.user() {
             return false;
         }
-        *self.inner.value.write().expect("no panic while a value is replaced") = Arc::new(value);
+        let earlier = std::mem::replace(&mut *self.lock_value(), Arc::new(value));
+        // What its end does is the application's.
+        drop(earlier);
         true
     }
 
-    /// What the connection's task has to do.
-    pub(crate) fn work(&self) -> MutexGuard<'_, Work> {
+    fn lock_value(&self) -> MutexGuard<'_, Arc<V>> {
+        self.inner.value.lock().expect("no panic while a value is replaced")
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
         self.inner.work.lock().expect("no panic while a list is locked")
     }
 
+    /// A fresh token was taken; the identity is good for so long.
+    pub(crate) fn renew(&self, expires_in: Option<Duration>) {
+        self.give_work(|tasks| tasks.renewed = Some(expires_in));
+    }
+
+    /// For how long a fresh token has made the identity good, once.
+    pub(crate) fn take_renewed(&self) -> Option<Option<Duration>> {
+        self.take_work(|tasks| tasks.renewed.take())
+    }
+
+    /// The next thing that runs in a hook's turn.
+    pub(crate) fn next_job(&self) -> Option<BoxFuture<()>> {
+        self.take_work(|tasks| tasks.jobs.pop_front())
+    }
+
+    /// The subscriptions that have begun to catch up.
+    pub(crate) fn take_behind(&self) -> Vec<CatchUp> {
+        self.take_work(|tasks| Some(std::mem::take(&mut tasks.behind))).unwrap_or_default()
+    }
+
+    fn take_work<T>(&self, take: impl FnOnce(&mut Tasks) -> Option<T>) -> Option<T> {
+        let mut work = self.work();
+        let tasks = work.tasks.as_mut()?;
+        let taken = take(tasks);
+        if tasks.behind.is_empty() && tasks.jobs.is_empty() && tasks.renewed.is_none() {
+            work.tasks = None;
+        }
+        taken
+    }
+
     /// Gives the connection's task something to do, unless the session has ended.
-    fn give_work(&self, add: impl FnOnce(&mut Work)) {
+    fn give_work(&self, add: impl FnOnce(&mut Tasks)) {
         let mut work = self.work();
         if !work.has_ended {
-            add(&mut work);
+            add(work.tasks.get_or_insert_default());
             drop(work);
             self.inner.outbox.wake();
         }
@@ -346,7 +390,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     pub(crate) fn end_subscriptions(&self) {
         let ended = self.subscriptions().close();
         drop(ended);
-        let end = Work { has_ended: true, ..Work::default() };
+        let end = Work { tasks: None, has_ended: true };
         let work = std::mem::replace(&mut *self.work(), end);
         drop(work);
     }
@@ -383,7 +427,7 @@ mod tests {
         session.end_subscriptions();
         // As when the session ends between a look at it and this.
         let recheck = session.request_recheck(Some(Topic::parse("a").unwrap()));
-        assert!(session.work().jobs.is_empty(), "it would hold the session, and never be done");
+        assert!(session.work().tasks.is_none(), "it would hold the session, and never be done");
         assert!(recheck.await.is_err());
     }
 }
