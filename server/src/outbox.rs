@@ -73,10 +73,6 @@ struct Frame {
     messages: usize,
 }
 
-/// The outbox is corked while this lives.
-#[derive(Debug)]
-pub(crate) struct Corked<'a>(&'a Outbox);
-
 /// What [`Outbox::deliver`] did with a batch of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
@@ -328,38 +324,6 @@ impl Outbox {
         false
     }
 
-    /// Joins what this thread sends until the guard is dropped. What a stream takes is joined by its task anyway.
-    pub(crate) fn cork(&self) -> Corked<'_> {
-        let mut state = self.lock();
-        if let Some(Io::Tcp(_)) = state.io {
-            state.cork = Some(Cork::begin());
-        }
-        Corked(self)
-    }
-
-    /// Writes what is corked if so much more were too much for the cork, or for the queue.
-    fn make_room(&self, state: &mut State, messages: usize, bytes: usize) {
-        if let Some(cork) = &state.cork
-            && !(cork.has_room(bytes) && state.queue.fits(messages, bytes))
-        {
-            self.pull(state);
-        }
-    }
-
-    /// Writes what is corked; what the socket does not take waits like any frame.
-    fn pull(&self, state: &mut State) {
-        let Some(cork) = state.cork.as_mut().filter(|cork| !cork.is_empty()) else { return };
-        let (messages, bytes) = cork.take();
-        if self.write_now(state, &bytes) {
-            state.sent(messages, bytes.len());
-        } else {
-            state.frames.push_back(Frame { bytes: Bytes::copy_from_slice(&bytes), messages });
-        }
-        if let Some(cork) = &mut state.cork {
-            cork.restore(bytes);
-        }
-    }
-
     /// Ends the connection: what waits is still sent, then a close frame. The first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
         self.close_locked(&mut self.lock(), reason);
@@ -444,28 +408,10 @@ impl Outbox {
     }
 }
 
-impl Drop for Corked<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        self.0.pull(&mut state);
-        let cork = state.cork.take();
-        drop(state);
-        if let Some(cork) = cork {
-            cork.end();
-        }
-    }
-}
-
 impl State {
     /// Whether what is written now comes after all that was sent before.
     fn takes_writes(&self) -> bool {
         self.frames.is_empty() && self.failed.is_none()
-    }
-
-    /// The cork, if so many more bytes may join it.
-    fn open_cork(&mut self, bytes: usize) -> Option<&mut Cork> {
-        let is_open = self.takes_writes();
-        self.cork.as_deref_mut().filter(|cork| is_open && cork.has_room(bytes))
     }
 
     fn sent(&mut self, messages: usize, bytes: usize) {

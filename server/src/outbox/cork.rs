@@ -4,8 +4,13 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
+
+use super::{Frame, Outbox, State};
+use crate::io::Io;
+
 /// Bytes that are joined. More gain nothing, and copying them would cost.
-pub(super) const CORK_BYTES: usize = 16 * 1024;
+const CORK_BYTES: usize = 16 * 1024;
 
 thread_local! {
     /// This thread's cork while no outbox has it.
@@ -22,7 +27,7 @@ pub(super) struct Cork {
 
 impl Cork {
     /// Joins what this thread sends from now on.
-    pub(super) fn begin() -> Box<Self> {
+    fn begin() -> Box<Self> {
         SPARE.take().unwrap_or_else(|| {
             let thread = SPARE.with(|spare| std::ptr::from_ref(spare).addr());
             // At its full size, so that it never grows.
@@ -31,7 +36,7 @@ impl Cork {
     }
 
     /// Keeps the cork for the thread's next turn.
-    pub(super) fn end(self: Box<Self>) {
+    fn end(self: Box<Self>) {
         debug_assert!(self.is_empty() && self.is_here());
         SPARE.set(Some(self));
     }
@@ -41,12 +46,12 @@ impl Cork {
         SPARE.with(|spare| self.thread == std::ptr::from_ref(spare).addr())
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.messages == 0
     }
 
     /// Whether so many more bytes are not too much.
-    pub(super) const fn has_room(&self, bytes: usize) -> bool {
+    const fn has_room(&self, bytes: usize) -> bool {
         self.bytes.len() + bytes <= CORK_BYTES
     }
 
@@ -56,12 +61,70 @@ impl Cork {
     }
 
     /// Takes what is corked, and how many messages it counts for; the buffer is to be given [back](Self::restore).
-    pub(super) fn take(&mut self) -> (usize, Vec<u8>) {
+    fn take(&mut self) -> (usize, Vec<u8>) {
         (std::mem::take(&mut self.messages), std::mem::take(&mut self.bytes))
     }
 
-    pub(super) fn restore(&mut self, mut bytes: Vec<u8>) {
+    fn restore(&mut self, mut bytes: Vec<u8>) {
         bytes.clear();
         self.bytes = bytes;
+    }
+}
+
+/// The outbox is corked while this lives.
+#[derive(Debug)]
+pub(crate) struct Corked<'a>(&'a Outbox);
+
+impl Outbox {
+    /// Joins what this thread sends until the guard is dropped. What a stream takes is joined by its task anyway.
+    pub(crate) fn cork(&self) -> Corked<'_> {
+        let mut state = self.lock();
+        if let Some(Io::Tcp(_)) = state.io {
+            state.cork = Some(Cork::begin());
+        }
+        Corked(self)
+    }
+
+    /// Writes what is corked if so much more were too much for the cork, or for the queue.
+    pub(super) fn make_room(&self, state: &mut State, messages: usize, bytes: usize) {
+        if let Some(cork) = &state.cork
+            && !(cork.has_room(bytes) && state.queue.fits(messages, bytes))
+        {
+            self.pull(state);
+        }
+    }
+
+    /// Writes what is corked; what the socket does not take waits like any frame.
+    pub(super) fn pull(&self, state: &mut State) {
+        let Some(cork) = state.cork.as_mut().filter(|cork| !cork.is_empty()) else { return };
+        let (messages, bytes) = cork.take();
+        if self.write_now(state, &bytes) {
+            state.sent(messages, bytes.len());
+        } else {
+            state.frames.push_back(Frame { bytes: Bytes::copy_from_slice(&bytes), messages });
+        }
+        if let Some(cork) = &mut state.cork {
+            cork.restore(bytes);
+        }
+    }
+}
+
+impl State {
+    /// The cork, if so many more bytes may join it.
+    pub(super) fn open_cork(&mut self, bytes: usize) -> Option<&mut Cork> {
+        let is_open = self.takes_writes();
+        self.cork.as_deref_mut().filter(|cork| is_open && cork.has_room(bytes))
+    }
+}
+
+impl Drop for Corked<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        self.0.pull(&mut state);
+        let cork = state.cork.take();
+        drop(state);
+        if let Some(cork) = cork {
+            cork.end();
+        }
     }
 }
