@@ -45,7 +45,8 @@ impl Delivers {
     fn begin() -> Option<Self> {
         let was_gathering = GATHERED
             .with_borrow_mut(|gathered| std::mem::replace(&mut gathered.is_gathering, true));
-        (!was_gathering).then_some(Self)
+        // Made only then: one that is dropped delivers.
+        (!was_gathering).then(|| Self)
     }
 }
 

@@ -96,7 +96,8 @@ async fn what_one_turn_publishes_goes_out_as_one_write() {
     let _subscription = subscribe(&hub, &topic, &reader, None).await;
     gather(|| {
         for _ in 0..16 {
-            publish(&hub, &topic).now_or_never().unwrap();
+            // As each publish of a hook does, within its connection's turn.
+            gather(|| publish(&hub, &topic).now_or_never().unwrap());
         }
         assert!(reader.outbox.is_empty(), "delivered at the end");
     });
