@@ -293,6 +293,10 @@ impl Outbox {
         share: impl FnOnce(&B) -> Bytes,
     ) {
         let all = bytes.as_ref();
+        if all.is_empty() {
+            // A plain client was left out of all that was published.
+            return state.sent(messages, 0);
+        }
         if messages == 0 {
             state.queue.push_uncounted(all.len());
         }

@@ -60,13 +60,15 @@ pub struct Event {
     pub mid: Option<Box<str>>,
     /// The version of the application's state that has it.
     pub version: Option<u64>,
+    /// The id of a session that is not given it.
+    pub except: Option<Arc<str>>,
 }
 
 impl Event {
     /// An event with data and nothing else.
     #[must_use]
     pub fn new(data: Box<RawValue>) -> Self {
-        Self { data, key: None, removed: false, mid: None, version: None }
+        Self { data, key: None, removed: false, mid: None, version: None, except: None }
     }
 
     /// What it counts against bounds in bytes: its data and its key.

@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     topic: Topic,
     records: Vec<Record>,
     offsets: Vec<u64>,
+    /// Whether a session is left out of an event here.
+    has_exceptions: bool,
     variants: [OnceLock<Frames>; 4],
 }
 
@@ -40,7 +42,21 @@ pub(crate) struct Frames {
 impl Batch {
     pub(super) fn new(topic: Topic, records: Vec<Record>) -> Self {
         let offsets = records.iter().map(|record| record.offset).collect();
-        Self { topic, records, offsets, variants: Default::default() }
+        let has_exceptions = records.iter().any(|record| record.event.except.is_some());
+        Self { topic, records, offsets, has_exceptions, variants: Default::default() }
+    }
+
+    pub(super) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    pub(super) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Whether a session is left out of an event here.
+    pub(super) fn has_exceptions(&self) -> bool {
+        self.has_exceptions
     }
 
     /// The events' offsets, ascending.
@@ -52,15 +68,18 @@ impl Batch {
     pub(crate) fn frames(&self, variant: Variant) -> &Frames {
         let Variant { is_full, is_compressed } = variant;
         self.variants[usize::from(is_full) + 2 * usize::from(is_compressed)].get_or_init(|| {
-            let texts = self.records.iter().map(|record| {
-                if is_full {
-                    server::write_event(&self.topic, &record.frame())
-                } else {
-                    server::write_message(&self.topic, record.event.data.get())
-                }
-            });
+            let texts = self.records.iter().map(|record| self.text(record, is_full));
             Frames::encode(texts, is_compressed)
         })
+    }
+
+    /// The text of an event's frame.
+    pub(super) fn text(&self, record: &Record, is_full: bool) -> String {
+        if is_full {
+            server::write_event(&self.topic, &record.frame())
+        } else {
+            server::write_message(&self.topic, record.event.data.get())
+        }
     }
 }
 
@@ -69,15 +88,12 @@ impl Frames {
         let (mut bytes, mut begins) = (Vec::new(), Vec::new());
         for text in texts {
             begins.push(bytes.len());
-            if is_compressed {
-                bytes.extend_from_slice(&Deflate::SHARED.frame(Opcode::Text, text.as_bytes()));
-                continue;
-            }
-            let head = encode::head(Opcode::Text, text.len());
-            bytes.reserve(head.len() + text.len());
-            bytes.extend_from_slice(&head);
-            bytes.extend_from_slice(text.as_bytes());
+            append(&mut bytes, &text, is_compressed);
         }
+        Self { bytes: bytes.into(), begins }
+    }
+
+    pub(super) fn new(bytes: Vec<u8>, begins: Vec<usize>) -> Self {
         Self { bytes: bytes.into(), begins }
     }
 
@@ -95,6 +111,18 @@ impl Frames {
     pub(crate) fn share(&self, part: &[u8]) -> Bytes {
         self.bytes.slice_ref(part)
     }
+}
+
+/// Writes a text frame.
+pub(super) fn append(bytes: &mut Vec<u8>, text: &str, is_compressed: bool) {
+    if is_compressed {
+        bytes.extend_from_slice(&Deflate::SHARED.frame(Opcode::Text, text.as_bytes()));
+        return;
+    }
+    let head = encode::head(Opcode::Text, text.len());
+    bytes.reserve(head.len() + text.len());
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

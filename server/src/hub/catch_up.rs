@@ -60,8 +60,10 @@ impl CatchUp {
             self.tell(hole, subscriber.is_full, outbox);
         }
         if !page.records.is_empty() {
+            let begins = page.records[0].prev;
             let batch = Batch::new(self.local.topic.clone(), page.records);
-            let frames = batch.frames(subscriber.variant());
+            let left_out = subscriber.leave_out(&batch, begins);
+            let frames = left_out.as_ref().unwrap_or_else(|| batch.frames(subscriber.variant()));
             outbox.send_uncounted(frames.share(frames.from(0)));
         }
         let is_live = subscriber.delivery.handle_head(head);

@@ -147,7 +147,8 @@ impl Local {
         let from = to.saturating_sub(most);
         for place in (from..to).rev() {
             let (key, subscriber) = state.subscribers.at(place);
-            let frames = batch.frames(subscriber.variant());
+            let left_out = subscriber.leave_out(batch, subscriber.delivery.position());
+            let frames = left_out.as_ref().unwrap_or_else(|| batch.frames(subscriber.variant()));
             match subscriber.outbox.deliver(&mut subscriber.delivery, batch.offsets(), frames) {
                 Delivered::Sent { messages, bytes: length } => {
                     sent += messages;

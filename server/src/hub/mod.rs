@@ -8,6 +8,7 @@
 mod batch;
 mod catch_up;
 mod gather;
+mod left_out;
 mod local;
 mod subscribers;
 

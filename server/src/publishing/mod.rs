@@ -22,6 +22,7 @@ use crate::{
     error::PublishError,
     hub::gather,
     live::Live,
+    session::Session,
     topics::{DEFAULT_RETENTION, Rule},
 };
 
@@ -96,6 +97,15 @@ impl<'a, V: Send + Sync + 'static> Publishing<'a, V> {
     pub fn version(mut self, version: u64) -> Self {
         if let Ok(asked) = &mut self.asked {
             asked.event.version = Some(version);
+        }
+        self
+    }
+
+    /// Leaves out one session, which knows already: it is told that it has the event. Its user's other sessions get it, and so does whoever
+    /// reads the topic's history.
+    pub fn except(mut self, session: &Session<V>) -> Self {
+        if let Ok(asked) = &mut self.asked {
+            asked.event.except = Some(session.id().into());
         }
         self
     }

@@ -364,6 +364,87 @@ async fn who_does_not_want_to_wait_is_told_that_too_much_waits() {
     assert_eq!(room.publish(&said).await.unwrap().offset, 1_025, "it waits instead");
 }
 
+fn gap(after: u64, to: u64) -> Value {
+    json!({ "topic": "$gap", "data": { "topic": "room:a", "after": after, "to": to, "cause": "included" } })
+}
+
+fn unnamed(n: u64) -> Value {
+    json!({ "topic": "room:a", "data": { "text": n.to_string() }, "offset": n, "prev": n - 1 })
+}
+
+#[tokio::test]
+async fn a_session_that_is_left_out_misses_nothing_and_gets_nothing() {
+    let live = with_users(&Desk::new());
+    let server = Server::start(&live).await;
+    let (mut ann, mut other) =
+        (publisher(&server, "ann", ANN).await, publisher(&server, "ann", BOB).await);
+    let mut plain = Client::connect(server.address, "/ws?user=carol", &[]).await.unwrap();
+    let began = ann.subscribe("room:a").await;
+    other.subscribe("room:a").await;
+    plain.send(json!({ "topic": "subscribe", "data": { "topic": "room:a" } })).await;
+    plain.ping().await;
+    let carol = live.sessions_of("carol").pop().unwrap();
+    let is_anns = |session: &Session<String>| session.user() == Some("ann");
+    // The one that subscribed first is the first in the topic's table.
+    let anns = live.subscribers("room:a").into_iter().find(is_anns).unwrap();
+    let room = live.topic(Room { room: "a".into() });
+    let said = |n: u64| Said { text: n.to_string() };
+    let publish = async |n: u64, without: &[u64], session: &Session<String>| {
+        let publish = room.publish(&said(n));
+        let publish = if without.contains(&n) { publish.except(session) } else { publish };
+        assert_eq!(publish.await.unwrap().offset, n);
+    };
+    for n in 1..=5 {
+        publish(n, &[2, 4], &anns).await;
+    }
+    for n in 6..=8 {
+        publish(n, &[6, 7], &carol).await;
+    }
+    for n in 1..=8 {
+        other.expect(unnamed(n)).await;
+        if n != 6 && n != 7 {
+            plain.expect(json!({ "topic": "room:a", "data": { "text": n.to_string() } })).await;
+        }
+        ann.expect(if [2, 4].contains(&n) { gap(n - 1, n) } else { unnamed(n) }).await;
+    }
+    // What it reads again it is left out of again.
+    ann.subscribe_since("room:a", &began["epoch"], 0).await;
+    for expected in [unnamed(1), gap(1, 2), unnamed(3), gap(3, 4), unnamed(5)] {
+        ann.expect(expected).await;
+    }
+}
+
+#[tokio::test]
+async fn of_a_batch_a_session_is_left_out_of_a_part() {
+    let desk = Desk::new();
+    let live = talk(&desk)
+        .on_message(async |_cx, session: Session<String>, _message| {
+            let room = session.live().topic(Room { room: "a".into() });
+            // One turn, one batch.
+            for n in 1..=6 {
+                let said = Said { text: format!("{n}") };
+                let publish = room.publish(&said);
+                let is_own = [1, 3, 4, 6].contains(&n);
+                let publish = if is_own { publish.except(&session) } else { publish };
+                publish.await.unwrap();
+            }
+        })
+        .build();
+    let server = Server::start(&live).await;
+    let mut heard = listener(&server).await;
+    let mut ann = publisher(&server, "ann", ANN).await;
+    ann.subscribe("room:a").await;
+    ann.send(json!({ "topic": "say" })).await;
+    for expected in [gap(0, 1), unnamed(2), gap(2, 4), unnamed(5), gap(5, 6)] {
+        ann.expect(expected).await;
+    }
+    for n in 1..=6 {
+        heard.expect(unnamed(n)).await;
+    }
+    live.topic(Room { room: "a".into() }).publish(&Said { text: "7".into() }).await.unwrap();
+    ann.expect(unnamed(7)).await;
+}
+
 // readme: http
 use axum::{
     extract::{Path, State},
