@@ -7,9 +7,11 @@ import { fixture, settle } from "./fake.js";
 const rounds = process.env.TIDEWIRE_LONG ? 500_000 : 20_000;
 const seed = Number(process.env.TIDEWIRE_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
-const { frames }: { frames: { text: string }[] } = JSON.parse(
+const vectors: { frames: { text: string }[] } = JSON.parse(
   readFileSync(new URL("../../vectors/tuples.json", import.meta.url), "utf8"),
 );
+// A drain would open sockets beside the one that is played with; the core's own tests send it at random.
+const frames = vectors.frames.filter(({ text }) => !text.includes("$drain"));
 
 /** Mulberry32. */
 function randomFrom(state: number): (below: number) => number {

@@ -51,13 +51,13 @@ pub extern "C" fn close(core: &mut Core, now: f64) {
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn opened(core: &mut Core, _link: u32, now: f64) {
-    core.client.handle_opened(now as u64);
+pub extern "C" fn opened(core: &mut Core, link: u32, now: f64) {
+    core.client.handle_opened(link as u8, now as u64);
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn closed(core: &mut Core, _link: u32, code: u32, now: f64) {
-    core.client.handle_closed(CloseCode(code as u16), now as u64);
+pub extern "C" fn closed(core: &mut Core, link: u32, code: u32, now: f64) {
+    core.client.handle_closed(link as u8, CloseCode(code as u16), now as u64);
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -104,20 +104,21 @@ pub extern "C" fn cancel(core: &mut Core, id: u32, now: f64) {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn event(
     core: &mut Core,
-    _link: u32,
+    link: u32,
     topic: u32,
     offset: f64,
     prev: f64,
     now: f64,
 ) -> u32 {
-    let verdict = core.client.handle_event(topic, offset as u64, prev as u64, now as u64);
+    let verdict =
+        core.client.handle_event(link as u8, topic, offset as u64, prev as u64, now as u64);
     core.flags(verdict)
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn frame(
     core: &mut Core,
-    _link: u32,
+    link: u32,
     kind: u32,
     re: f64,
     topic: u32,
@@ -142,7 +143,7 @@ pub extern "C" fn frame(
         ms: ms as u64,
         flags: flags as u8,
     };
-    let verdict = core.client.handle_frame(frame, now as u64);
+    let verdict = core.client.handle_frame(link as u8, frame, now as u64);
     core.flags(verdict)
 }
 

@@ -25,11 +25,12 @@
 //! `flags`: 1 the frame's data goes to its handlers, once the outputs are carried out; 2 there are outputs to poll. After every other call that takes `now` the
 //! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are small numbers from 1, each of its own set:
 //! a topic gets one when it is subscribed or `$subscribed`, an epoch whenever it comes; a topic without one is 0. A number that
-//! was passed in belongs to its name until its release (15, 16) is polled.
+//! was passed in belongs to its name until its release (15, 16) is polled. A socket is that of a link, 0 or 1; both have one only
+//! while a drain moves the client to another server.
 //!
 //! | op | output | arguments |
 //! |---|---|---|
-//! | 1 | the state | 0 idle, 1 connecting, 2 connected, 3 waiting, 4 stopped, 5 closed; close code; `retry_at` |
+//! | 1 | the state, or another server has greeted | 0 idle, 1 connecting, 2 connected, 3 waiting, 4 stopped, 5 closed; close code; `retry_at` |
 //! | 2 | open a socket | |
 //! | 3 | shut the socket and forget it | close code |
 //! | 4 | send `$hello` | id |
@@ -49,6 +50,7 @@
 //! | 18 | a request was answered, by the data of the frame at hand | id |
 //! | 19 | send `$cancel` | id of the request |
 //! | 20 | fetch a token and send `$token`; if there is none, nothing | id |
+//! | 21 | what follows is for the socket of this link; 0 at first | link |
 //!
 //! An op that is not in the table is passed over.
 //!

@@ -214,7 +214,7 @@ impl Engine {
     /// The socket is open, and the token of this connection is known.
     pub(crate) fn opened(&mut self, token: Option<String>, now: Millis) {
         self.hello.token = token;
-        self.core.handle_opened(now);
+        self.core.handle_opened(0, now);
         self.carry_out(now);
     }
 
@@ -232,7 +232,7 @@ impl Engine {
             Kind::Error => self.words = words(tuple.data),
             _ => {}
         }
-        let verdict = self.core.handle_frame(frame, now);
+        let verdict = self.core.handle_frame(0, frame, now);
         self.carry_out(now);
         if verdict == Verdict::Deliver {
             self.deliver(&frame, &tuple, now);
@@ -242,7 +242,7 @@ impl Engine {
 
     pub(crate) fn closed(&mut self, code: u16, reason: String, now: Millis) {
         self.connection.reason = reason;
-        self.core.handle_closed(CloseCode(code), now);
+        self.core.handle_closed(0, CloseCode(code), now);
         self.carry_out(now);
     }
 

@@ -8,8 +8,11 @@
 //! After every call the driver polls until nothing comes and does what it is told, in order; then it delivers the frame if it is
 //! to (a gap is told before the event that follows it) and sets its timer by [`Client::poll_timeout`]. An event only ever moves
 //! that moment away, so an early timer is harmless: [`Client::handle_timeout`] does what is due, which may be nothing. After
-//! [`Output::Shut`] and [`Output::Open`] the driver drops what an earlier socket still reports. The client may be called from
-//! within the handling of an output.
+//! [`Output::Shut`] and [`Output::Open`] the driver drops what an earlier socket of the link still reports. The client may be
+//! called from within the handling of an output.
+//!
+//! A socket is that of a link, 0 or 1. Both are used only while a drain moves the client to another server, else the one that
+//! [`Output::Link`] named last, which is 0 at first.
 //!
 //! Topics and epochs are two sets of small numbers from 1 that the driver gives to names: to a topic when it is subscribed or
 //! `$subscribed`, to an epoch whenever it comes; any other frame's topic without a number is 0. A number that was passed in
@@ -20,6 +23,7 @@
 //! - No server makes it allocate without bound or work without being sent something.
 
 mod connection;
+mod drain;
 mod frame;
 mod numbers;
 mod numeric;
@@ -79,30 +83,34 @@ impl Default for Config {
 }
 
 /// The client side of one connection and of those that replace it.
+///
+/// A socket has a link, 0 or 1, by which the driver names it; a call with any other number is none of a driver.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
     clock: Clock,
     backoff: Backoff,
+    /// The link at hand, its number, and the other one.
     link: Link,
+    at: u8,
+    other: Link,
+    /// The number of the link that counts; the other is idle but for a drain.
+    main: u8,
+    /// The link that the driver was told of last.
+    told: u8,
+    /// When a drain ends.
+    drain_until: Millis,
     /// Tries to connect since a connection last held.
     tries: u8,
     opened_at: Millis,
     /// When the client last came back at once because a close code said so.
     returned_at: Option<Millis>,
-    /// When the server was last heard.
-    heard_at: Millis,
-    /// It is dead after this long without a frame.
-    silence_ms: Millis,
-    /// When a fresh token is due.
-    renew_at: Millis,
     requests: Requests,
     /// Not later than the first `until` of a request.
     due_at: Millis,
     topics: Topics,
     /// Not later than the first `retry_at` of a topic.
     retry_at: Millis,
-    server_topics: usize,
     epochs: Epochs,
     outputs: Outputs,
     malformed: u32,
@@ -117,18 +125,19 @@ impl Client {
             config,
             clock: Clock::default(),
             backoff: Backoff { base_ms, cap_ms, seed },
-            link: Link::Idle,
+            link: Link::new(),
+            at: 0,
+            other: Link::new(),
+            main: 0,
+            told: 0,
+            drain_until: NEVER,
             tries: 0,
             opened_at: 0,
             returned_at: None,
-            heard_at: 0,
-            silence_ms: 0,
-            renew_at: NEVER,
             requests: Requests::default(),
             due_at: NEVER,
             topics: Topics::default(),
             retry_at: NEVER,
-            server_topics: 0,
             epochs: Epochs::default(),
             outputs: Outputs::default(),
             malformed: 0,
@@ -136,10 +145,23 @@ impl Client {
     }
 
     /// An event: kind 9. The hot path of [`handle_frame`](Self::handle_frame), which takes events too.
-    pub fn handle_event(&mut self, topic: u32, offset: u64, prev: u64, now: Millis) -> Verdict {
-        self.heard_at = self.clock.advance(now);
+    pub fn handle_event(
+        &mut self,
+        link: u8,
+        topic: u32,
+        offset: u64,
+        prev: u64,
+        now: Millis,
+    ) -> Verdict {
+        self.turn(link);
+        self.link.heard_at = self.clock.advance(now);
         match self.topics.slot(topic) {
-            Some(s) if s.phase == Phase::Live && prev == s.offset && offset > prev => {
+            Some(s)
+                if s.phase == Phase::Live
+                    && s.link == link
+                    && prev == s.offset
+                    && offset > prev =>
+            {
                 s.offset = offset;
                 Verdict::Deliver
             }
@@ -148,12 +170,13 @@ impl Client {
         }
     }
 
-    /// A frame of the server.
-    pub fn handle_frame(&mut self, frame: Frame, now: Millis) -> Verdict {
+    /// A frame of the server, which came on this link.
+    pub fn handle_frame(&mut self, link: u8, frame: Frame, now: Millis) -> Verdict {
         if frame.kind == Kind::Event {
-            return self.handle_event(frame.topic, frame.offset, frame.prev, now);
+            return self.handle_event(link, frame.topic, frame.offset, frame.prev, now);
         }
-        self.heard_at = self.clock.advance(now);
+        self.turn(link);
+        self.link.heard_at = self.clock.advance(now);
         let verdict = self.take(frame);
         // The driver gave these names numbers for this frame; nothing may have come of them.
         if self.epochs.drop_unused(frame.epoch) {
@@ -162,6 +185,7 @@ impl Client {
         if frame.kind == Kind::Subscribed && self.topics.find(frame.topic).is_none() {
             self.end_topic(frame.topic);
         }
+        self.end_drain();
         verdict
     }
 

@@ -23,6 +23,7 @@ pub struct Numbers {
     pub d: u64,
 }
 
+pub(super) const STATE: u32 = 1;
 pub(super) const RELEASE_TOPIC: u32 = 15;
 pub(super) const RELEASE_EPOCH: u32 = 16;
 
@@ -40,7 +41,7 @@ impl From<Output> for Numbers {
                     State::Stopped { code } => (4, code.0, 0),
                     State::Closed => (5, 0, 0),
                 };
-                of(1, number, code.into(), retry_at, 0)
+                of(STATE, number, code.into(), retry_at, 0)
             }
             Output::Open => of(2, 0, 0, 0, 0),
             Output::Shut { code } => of(3, code.0.into(), 0, 0, 0),
@@ -68,6 +69,7 @@ impl From<Output> for Numbers {
             Output::Replied { id } => of(18, id, 0, 0, 0),
             Output::Cancel { id } => of(19, id, 0, 0, 0),
             Output::Token { id } => of(20, id, 0, 0, 0),
+            Output::Link { link } => of(21, link.into(), 0, 0, 0),
         }
     }
 }
@@ -79,7 +81,7 @@ impl Numbers {
         let (id, topic) = (a, a);
         let at = |epoch: u64, offset| Position { epoch: epoch as u32, offset };
         Some(match op {
-            1 => Output::State(match a {
+            STATE => Output::State(match a {
                 0 => State::Idle,
                 1 => State::Connecting,
                 2 => State::Connected,
@@ -116,6 +118,7 @@ impl Numbers {
             18 => Output::Replied { id },
             19 => Output::Cancel { id },
             20 => Output::Token { id },
+            21 => Output::Link { link: a as u8 },
             _ => return None,
         })
     }
@@ -134,11 +137,16 @@ impl Outputs {
     #[inline(always)]
     pub(super) fn push(&mut self, output: Output) {
         let Numbers { op, a, b, c, d } = Numbers::from(output);
-        self.push_numbers(op, a, b, c, d);
+        self.push_each(op, a, b, c, d);
     }
 
+    pub(super) fn push_numbers(&mut self, Numbers { op, a, b, c, d }: Numbers) {
+        self.push_each(op, a, b, c, d);
+    }
+
+    // Apart, so that each number is an argument of a call.
     #[inline(never)]
-    fn push_numbers(&mut self, op: u32, a: u32, b: u32, c: u64, d: u64) {
+    fn push_each(&mut self, op: u32, a: u32, b: u32, c: u64, d: u64) {
         self.queue.push(Numbers { op, a, b, c, d });
     }
 
@@ -210,12 +218,13 @@ mod tests {
             (Output::Replied { id: 7 }, (18, 7, 0, 0, 0)),
             (Output::Cancel { id: 7 }, (19, 7, 0, 0, 0)),
             (Output::Token { id: 7 }, (20, 7, 0, 0, 0)),
+            (Output::Link { link: 1 }, (21, 1, 0, 0, 0)),
         ] {
             let (op, a, b, c, d) = expected;
             let numbers = Numbers { op, a, b, c, d };
             assert_eq!((Numbers::from(output), numbers.output()), (numbers, Some(output)));
         }
-        for op in [0, 21, u32::MAX] {
+        for op in [0, 22, u32::MAX] {
             assert_eq!(Numbers { op, ..Numbers::default() }.output(), None);
         }
     }

@@ -11,9 +11,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// The connection's state has changed.
+    /// The connection's state has changed, or another server has greeted.
     State(State),
-    /// Open a socket. What is left of an earlier one is no longer reported.
+    /// From here on what is opened, shut and sent is that of this link, 0 or 1.
+    Link {
+        /// The link.
+        link: u8,
+    },
+    /// Open a socket. What is left of an earlier one of the link is no longer reported.
     Open,
     /// Close the socket with this code and forget it: nothing more of it is reported.
     Shut {

@@ -2,9 +2,10 @@
 
 use super::{
     Client, Frame, Kind, MOST_OPEN_REQUESTS, Output,
-    connection::Link,
+    connection::Stage,
+    numeric::Outputs,
     output::Position,
-    table::{Ask, Request},
+    table::{Ask, Request, WAITING},
     time::NEVER,
 };
 use crate::{Millis, code::ErrorCode};
@@ -36,30 +37,35 @@ impl Client {
     /// Nobody wants the outcome of a publish, call or read: it is rejected with [`ErrorCode::CANCELLED`], if it has none yet.
     pub fn cancel(&mut self, id: u32, now: Millis) {
         self.clock.advance(now);
-        let Some(request) = self.requests.take(id.into(), |r| r.ask.is_users()) else { return };
-        if request.sent && request.ask == Ask::Call {
-            self.outputs.push(Output::Cancel { id });
+        let Some(request) = self.requests.take(id.into(), WAITING) else { return };
+        if request.on != WAITING && request.ask == Ask::Call {
+            self.turn(request.on);
+            self.speak().push(Output::Cancel { id });
         }
         self.outputs.push(Output::Rejected { id, code: ErrorCode::CANCELLED });
         self.forget(request.ask);
+        self.end_drain();
     }
 
     fn begin(&mut self, ask: Ask, timeout_ms: Millis, now: Millis) -> u32 {
-        let now = self.clock.advance(now);
-        let until = if timeout_ms == 0 { NEVER } else { now.saturating_add(timeout_ms) };
-        let code = match self.link {
-            Link::Connected { .. } if self.requests.open() < MOST_OPEN_REQUESTS => {
+        self.clock.advance(now);
+        let until = if timeout_ms == 0 { NEVER } else { self.clock.after(timeout_ms) };
+        self.turn(self.main);
+        let held = self.asking() != self.main;
+        let code = match self.link.stage {
+            Stage::Connected if !held && self.requests.open() < MOST_OPEN_REQUESTS => {
                 self.due_at = self.due_at.min(until);
-                let id = self.requests.push(ask, true, until);
-                self.outputs.push(first(id, ask));
+                let id = self.requests.push(ask, self.at, until);
+                self.speak();
+                send(&mut self.outputs, id, ask, false);
                 return id;
             }
-            Link::Connected { .. } => ErrorCode::LIMIT,
-            Link::Closed => ErrorCode::CLOSED,
-            Link::Stopped { .. } => ErrorCode::NOT_SENT,
+            Stage::Connected if !held => ErrorCode::LIMIT,
+            Stage::Closed => ErrorCode::CLOSED,
+            Stage::Stopped => ErrorCode::NOT_SENT,
             _ if self.requests.waiting() < self.config.waiting_requests => {
                 self.due_at = self.due_at.min(until);
-                return self.requests.push(ask, false, until);
+                return self.requests.push(ask, WAITING, until);
             }
             _ => ErrorCode::OFFLINE_QUEUE_FULL,
         };
@@ -71,16 +77,12 @@ impl Client {
 
     /// Sends all that waits, in order.
     pub(super) fn send_waiting(&mut self) {
-        let outputs = &mut self.outputs;
-        self.requests.retain(&mut |request| {
-            if !request.sent {
-                request.sent = true;
-                outputs.push(match request.ask {
-                    Ask::Publish { epoch } if request.again => {
-                        Output::Publish { id: request.id, epoch: Some(epoch) }
-                    }
-                    ask => first(request.id, ask),
-                });
+        self.speak();
+        let Self { requests, outputs, at, .. } = self;
+        requests.retain(&mut |request| {
+            if request.on == WAITING {
+                request.on = *at;
+                send(outputs, request.id, request.ask, request.again);
             }
             true
         });
@@ -88,7 +90,7 @@ impl Client {
 
     /// A reply or an error.
     pub(super) fn answer(&mut self, frame: Frame) {
-        let Some(request) = self.requests.take(frame.re, |request| request.sent) else { return };
+        let Some(request) = self.requests.take(frame.re, self.at) else { return };
         let Request { id, ask, again, .. } = request;
         let done = frame.kind == Kind::Reply;
         match ask {
@@ -112,20 +114,22 @@ impl Client {
         self.forget(ask);
     }
 
-    /// Ends what hung on the connection; `unsent` also ends what waits for one.
-    pub(super) fn end_requests(&mut self, unsent: Option<ErrorCode>) {
+    /// Ends what hung on the connection of a link; `unsent` also ends what waits for one.
+    pub(super) fn end_requests(&mut self, link: u8, unsent: Option<ErrorCode>) {
         let Self { requests, outputs, epochs, .. } = self;
         requests.retain(&mut |request| {
-            let Request { id, ask, sent, .. } = *request;
+            let Request { id, ask, on, again, .. } = *request;
+            let waits = on == WAITING;
             let code = match (ask, unsent) {
+                (_, None) if waits => return true,
+                _ if !waits && on != link => return true,
                 _ if !ask.is_users() => return false,
-                (_, None) if !sent => return true,
                 (Ask::Publish { epoch: 1.. } | Ask::Read, None) => {
-                    (request.sent, request.again) = (false, true);
+                    (request.on, request.again) = (WAITING, true);
                     return true;
                 }
                 (Ask::Read, Some(code)) => code,
-                (_, Some(code)) if !sent && !request.again => code,
+                (_, Some(code)) if waits && !again => code,
                 _ => ErrorCode::UNKNOWN,
             };
             outputs.push(Output::Rejected { id, code });
@@ -141,8 +145,11 @@ impl Client {
     /// Ends the requests whose time is over.
     pub(super) fn end_due(&mut self, now: Millis) {
         self.due_at = NEVER;
+        self.turn(self.main);
+        self.speak();
         let Self { requests, outputs, due_at, .. } = self;
-        requests.retain(&mut |&mut Request { id, ask, sent, until, .. }| {
+        requests.retain(&mut |&mut Request { id, ask, on, until, .. }| {
+            let sent = on != WAITING;
             if until > now {
                 *due_at = until.min(*due_at);
                 return true;
@@ -154,6 +161,7 @@ impl Client {
             outputs.push(Output::Rejected { id, code });
             false
         });
+        self.end_drain();
     }
 
     /// A request has its outcome.
@@ -164,10 +172,12 @@ impl Client {
     }
 }
 
-/// What sends a request for the first time, or one that is the same each time.
-fn first(id: u32, ask: Ask) -> Output {
+/// Sends a request, `again` or for the first time.
+fn send(outputs: &mut Outputs, id: u32, ask: Ask, again: bool) {
     match ask {
-        Ask::Publish { .. } => Output::Publish { id, epoch: None },
-        _ => Output::Request { id },
+        Ask::Publish { epoch } => {
+            outputs.push(Output::Publish { id, epoch: again.then_some(epoch) })
+        }
+        _ => outputs.push(Output::Request { id }),
     }
 }

@@ -44,11 +44,15 @@ pub(super) enum Step {
 pub(super) struct Subscription {
     /// Local subscriptions; equal ones share this one.
     pub(super) count: u32,
-    /// The server subscribed of itself, so only it ends that.
+    /// The link's server subscribed of itself, so only it ends that.
     pub(super) server: bool,
     pub(super) phase: Phase,
+    /// The link that sends the events, or was asked to.
+    pub(super) link: u8,
     /// The `$subscribe` on its way, 0 for none.
     pub(super) request: u32,
+    /// The `$subscribe` on its way to the other link, while this one goes on; 0 for none.
+    pub(super) moving: u32,
     /// 0 while no position is known.
     pub(super) epoch: u32,
     /// The last seen offset, from which to resume.
@@ -69,7 +73,9 @@ impl Subscription {
             count: 0,
             server: false,
             phase: Phase::Off,
+            link: 0,
             request: 0,
+            moving: 0,
             epoch: 0,
             offset: 0,
             waived: 0,
@@ -134,9 +140,29 @@ impl Subscription {
     pub(super) fn attach(&mut self) {
         self.phase = Phase::Live;
         self.request = 0;
+        self.moving = 0;
         self.waived = 0;
         self.retry_at = NEVER;
         self.refusals = 0;
+    }
+
+    /// Another link is to send its events.
+    pub(super) fn go_to(&mut self, link: u8) {
+        if link != self.link {
+            self.link = link;
+            self.server = false;
+        }
+    }
+
+    /// Its link is of no more use: waits for the other one, if it was asked.
+    pub(super) fn move_on(&mut self) -> bool {
+        let request = core::mem::take(&mut self.moving);
+        if request != 0 {
+            self.go_to(self.link ^ 1);
+            self.request = request;
+            self.phase = Phase::Asked;
+        }
+        request != 0
     }
 
     /// The server will not let this topic be asked for again: holes are given up for a while.

@@ -30,13 +30,16 @@ impl Ask {
     }
 }
 
+/// No link: it waits for one.
+pub(super) const WAITING: u8 = u8::MAX;
+
 /// One request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub(super) id: u32,
     pub(super) ask: Ask,
-    /// It was sent on the present connection; else it waits for one.
-    pub(super) sent: bool,
+    /// The link on which it was sent, or [`WAITING`].
+    pub(super) on: u8,
     /// It was sent on an earlier connection.
     pub(super) again: bool,
     /// When the answer is no longer waited for.
@@ -60,10 +63,10 @@ impl Requests {
         self.last
     }
 
-    pub(super) fn push(&mut self, ask: Ask, sent: bool, until: Millis) -> u32 {
+    pub(super) fn push(&mut self, ask: Ask, on: u8, until: Millis) -> u32 {
         let id = self.number();
-        self.waiting += usize::from(!sent);
-        self.table.push(Request { id, ask, sent, again: false, until });
+        self.waiting += usize::from(on == WAITING);
+        self.table.push(Request { id, ask, on, again: false, until });
         id
     }
 
@@ -77,8 +80,13 @@ impl Requests {
         self.table.len() - self.done
     }
 
-    /// Takes the request with this number, if it fits; it is over.
-    pub(super) fn take(&mut self, id: u64, fits: impl Fn(&Request) -> bool) -> Option<Request> {
+    /// Whether the server of a link owes an answer to something that the user asked.
+    pub(super) fn owes(&self, link: u8) -> bool {
+        self.table.iter().any(|request| request.on == link && request.ask.is_users())
+    }
+
+    /// Takes the request with this number that was sent on this link; it is over. [`WAITING`] takes what the user asked on any.
+    pub(super) fn take(&mut self, id: u64, on: u8) -> Option<Request> {
         let id = u32::try_from(id).ok()?;
         // Counted from the oldest, so that the order holds where the numbers wrap.
         let oldest = self.table.first()?.id;
@@ -86,11 +94,12 @@ impl Requests {
         let at = self.table.binary_search_by_key(&id.wrapping_sub(oldest), age).ok()?;
         let entry = self.table.get_mut(at)?;
         let request = *entry;
-        if request.ask == Ask::Done || !fits(&request) {
+        let fits = if on == WAITING { request.ask.is_users() } else { request.on == on };
+        if request.ask == Ask::Done || !fits {
             return None;
         }
         entry.ask = Ask::Done;
-        self.waiting -= usize::from(!request.sent);
+        self.waiting -= usize::from(request.on == WAITING);
         self.done += 1;
         // Sweeping half of the table or more costs every request a constant.
         if self.done * 2 >= self.table.len() {
@@ -107,7 +116,7 @@ impl Requests {
         let waiting = &mut self.waiting;
         self.table.retain_mut(|request| {
             let kept = request.ask != Ask::Done && keep(request);
-            *waiting += usize::from(kept && !request.sent);
+            *waiting += usize::from(kept && request.on == WAITING);
             kept
         });
         self.done = 0;

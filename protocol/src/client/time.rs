@@ -27,6 +27,11 @@ impl Clock {
         self.passed
     }
 
+    /// The moment that comes this much later.
+    pub(super) fn after(&self, ms: Millis) -> Millis {
+        self.passed.saturating_add(ms)
+    }
+
     /// A moment of the core's as the driver's clock will show it.
     pub(super) fn for_driver(&self, at: Millis) -> Millis {
         self.told.saturating_add(at.saturating_sub(self.passed))

@@ -2,17 +2,17 @@
 
 use super::{
     Client, Output,
-    connection::Link,
+    connection::Stage,
     frame::{Frame, Kind, Verdict},
     output::{Cause, Continuity, Position},
-    subscription::{DROPPED, Phase, Step},
+    subscription::{DROPPED, Phase, Step, Subscription},
     table::Ask,
     time::NEVER,
 };
 use crate::{Millis, code::ErrorCode};
 
 /// Topics that a server may subscribe of itself; beyond, it must not fill the client's memory.
-const MOST_SERVER_TOPICS: usize = 4_096;
+const MOST_SERVER_TOPICS: u32 = 4_096;
 
 impl Client {
     /// One more local subscription of a topic. Equal ones share one on the wire.
@@ -25,7 +25,10 @@ impl Client {
                 let at = Position { epoch: subscription.epoch, offset: subscription.offset };
                 self.outputs.push(Output::Subscribed { topic, how: Continuity::Fresh, at });
             }
-            Phase::Off if subscription.count == 1 => self.ask(topic),
+            Phase::Off if subscription.count == 1 => {
+                self.turn(self.asking());
+                self.ask(topic);
+            }
             _ => {}
         }
     }
@@ -38,11 +41,21 @@ impl Client {
         if subscription.count > 0 || subscription.server {
             return;
         }
-        if subscription.phase != Phase::Off {
-            let id = self.requests.push(Ask::Unsubscribe, true, NEVER);
-            self.outputs.push(Output::Unsubscribe { id, topic });
+        let Subscription { phase, link, moving, .. } = *subscription;
+        if phase != Phase::Off {
+            self.stop(topic, link);
+        }
+        if moving != 0 {
+            self.stop(topic, link ^ 1);
         }
         self.end_topic(topic);
+        self.end_drain();
+    }
+
+    fn stop(&mut self, topic: u32, link: u8) {
+        self.turn(link);
+        let id = self.requests.push(Ask::Unsubscribe, link, NEVER);
+        self.speak().push(Output::Unsubscribe { id, topic });
     }
 
     /// A frame that is no event.
@@ -53,9 +66,9 @@ impl Client {
                 self.outputs.push(Output::Malformed { count: self.malformed });
             }
         }
-        match self.link {
-            Link::Greeting { hello, .. } => return self.greet(frame, hello),
-            Link::Connected { .. } => {}
+        match self.link.stage {
+            Stage::Greeting => return self.greet(frame),
+            Stage::Connected => {}
             _ => return Verdict::Ignore,
         }
         match frame.kind {
@@ -63,7 +76,8 @@ impl Client {
             Kind::Error if frame.re == 0 => return Verdict::Deliver,
             Kind::Reply | Kind::Error => self.answer(frame),
             Kind::Gap => self.gap(frame),
-            Kind::Ping => self.outputs.push(Output::Pong),
+            Kind::Drain => self.drain(frame.ms),
+            Kind::Ping => self.speak().push(Output::Pong),
             Kind::Subscribed => self.server_subscribed(frame),
             Kind::Unsubscribed => self.server_unsubscribed(frame),
             _ => {}
@@ -73,8 +87,10 @@ impl Client {
 
     /// An event that does not simply follow the last one.
     pub(super) fn odd_event(&mut self, topic: u32, offset: u64, prev: u64) -> Verdict {
-        let now = self.clock.now();
-        let Some(subscription) = self.topics.find(topic) else { return Verdict::Ignore };
+        let (now, at) = (self.clock.now(), self.at);
+        let Some(subscription) = self.topics.find(topic).filter(|s| s.link == at) else {
+            return Verdict::Ignore;
+        };
         let after = subscription.offset;
         match subscription.event(offset, prev, now) {
             Step::Drop => return Verdict::Ignore,
@@ -93,8 +109,8 @@ impl Client {
     }
 
     fn gap(&mut self, Frame { topic, offset, to, code, .. }: Frame) {
-        let now = self.clock.now();
-        let Some(subscription) = self.topics.find(topic) else { return };
+        let (now, at) = (self.clock.now(), self.at);
+        let Some(subscription) = self.topics.find(topic).filter(|s| s.link == at) else { return };
         let mut after = offset;
         let cause = match subscription.gap(offset, to, code, now) {
             Step::Drop => return,
@@ -112,8 +128,12 @@ impl Client {
 
     /// The answer to the `$subscribe` with this number.
     pub(super) fn subscribe_answered(&mut self, topic: u32, id: u32, frame: Frame) {
+        let Some(subscription) = self.topics.find(topic) else { return };
+        if subscription.moving == id {
+            subscription.move_on();
+        }
         // A number may belong to another topic by now, or its topic to a later request.
-        if self.topics.find(topic).is_none_or(|s| s.request != id) {
+        if subscription.request != id {
             return;
         }
         if frame.kind == Kind::Reply {
@@ -175,11 +195,21 @@ impl Client {
 
     fn server_subscribed(&mut self, frame: Frame) {
         let Frame { topic, epoch, offset, .. } = frame;
-        if self.server_topics >= MOST_SERVER_TOPICS && self.topics.find(topic).is_none() {
+        // Numbers are used again, so a large one says how many are in use.
+        if topic > MOST_SERVER_TOPICS && self.topics.find(topic).is_none() {
             return;
         }
+        let (at, main) = (self.at, self.main);
         let Some(subscription) = self.topics.entry(topic) else { return };
-        self.server_topics += usize::from(!subscription.server);
+        if subscription.link != at && subscription.phase != Phase::Off {
+            if at == main {
+                return;
+            }
+            if !subscription.move_on() {
+                subscription.phase = Phase::Off;
+            }
+        }
+        subscription.go_to(at);
         subscription.server = true;
         let behind = epoch != 0 && epoch == subscription.epoch && offset > subscription.offset;
         let asked = subscription.request != 0;
@@ -193,29 +223,34 @@ impl Client {
     }
 
     fn server_unsubscribed(&mut self, Frame { topic, code, .. }: Frame) {
-        let Some(subscription) = self.topics.find(topic) else { return };
-        let was = core::mem::take(&mut subscription.server);
+        let at = self.at;
+        let Some(subscription) = self.topics.find(topic).filter(|s| s.link == at) else { return };
+        subscription.server = false;
         let (used, asked) = (subscription.count > 0, subscription.request != 0);
-        self.server_topics = self.server_topics.saturating_sub(usize::from(was));
         if !used {
             self.end_topic(topic);
-        } else if !asked {
+        } else if !subscription.move_on() && !asked {
             self.refused(topic, ErrorCode(code));
         }
     }
 
     /// Asks for the topic again from the last seen event; the first time at once.
     fn recover(&mut self, topic: u32) {
-        match self.topics.find(topic).map_or(0, |s| s.recoveries) {
-            0 | 1 => self.ask(topic),
-            again => {
-                self.ask_later(topic, again - 1);
+        let Some(subscription) = self.topics.find(topic) else { return };
+        let tries = subscription.recoveries;
+        // The other link's answer goes on from before the hole.
+        if !subscription.move_on() {
+            if tries > 1 {
+                self.ask_later(topic, tries - 1);
+            } else {
+                self.ask(topic);
             }
         }
     }
 
     fn ask_later(&mut self, topic: u32, tries: u8) -> Millis {
-        let at = self.clock.now().saturating_add(self.backoff.delay(tries));
+        let delay = self.backoff.delay(tries);
+        let at = self.clock.after(delay);
         if let Some(subscription) = self.topics.find(topic) {
             subscription.retry_at = at;
         }
@@ -225,23 +260,31 @@ impl Client {
 
     /// Sends a `$subscribe` if there is a connection; else the next one does.
     fn ask(&mut self, topic: u32) {
-        if !matches!(self.link, Link::Connected { .. }) {
+        if !self.link.is_connected() {
             return;
         }
+        let link = self.at;
+        let id = self.requests.push(Ask::Subscribe { topic }, link, NEVER);
         let Some(subscription) = self.topics.find(topic) else { return };
-        let id = self.requests.push(Ask::Subscribe { topic }, true, NEVER);
-        subscription.request = id;
-        subscription.phase = Phase::Asked;
-        subscription.retry_at = NEVER;
+        if link != self.main && link != subscription.link && subscription.phase == Phase::Live {
+            subscription.moving = id;
+        } else {
+            subscription.go_to(link);
+            subscription.request = id;
+            subscription.phase = Phase::Asked;
+            subscription.retry_at = NEVER;
+        }
         let at = Position { epoch: subscription.epoch, offset: subscription.offset };
         let since = (at.epoch != 0).then_some(at);
-        self.outputs.push(Output::Subscribe { id, topic, since });
+        self.speak().push(Output::Subscribe { id, topic, since });
     }
 
-    /// A new connection: asks for every topic with a local subscription. The server announces its own.
+    /// Asks for every topic with a local subscription that the link does not have. The server announces its own.
     pub(super) fn ask_all(&mut self) {
+        let at = self.at;
         for topic in self.topics.numbers() {
-            if self.topics.find(topic).is_some_and(|s| s.count > 0) {
+            let has = |s: &Subscription| s.link == at && s.phase != Phase::Off;
+            if self.topics.find(topic).is_some_and(|s| s.count > 0 && !has(s)) {
                 self.ask(topic);
             }
         }
@@ -251,24 +294,38 @@ impl Client {
     pub(super) fn ask_due(&mut self, now: Millis) {
         self.retry_at = NEVER;
         for topic in self.topics.numbers() {
-            match self.topics.find(topic).map_or(NEVER, |s| s.retry_at) {
-                at if at <= now => self.ask(topic),
-                at => self.retry_at = self.retry_at.min(at),
+            let Some(&mut Subscription { retry_at, count, link, .. }) = self.topics.find(topic)
+            else {
+                continue;
+            };
+            if retry_at <= now {
+                // Only the server's own link may be asked for its own topic.
+                let link = if count == 0 { link } else { self.asking() };
+                self.turn(link);
+                self.ask(topic);
+            } else {
+                self.retry_at = self.retry_at.min(retry_at);
             }
         }
     }
 
-    pub(super) fn detach_topics(&mut self) {
+    /// A link's connection is gone.
+    pub(super) fn detach_topics(&mut self, link: u8) {
         self.retry_at = NEVER;
-        self.server_topics = 0;
         for topic in self.topics.numbers() {
             let Some(subscription) = self.topics.find(topic) else { continue };
-            // The server's topics are kept over one connection, so that the next can go on from their position.
-            let unused = subscription.count == 0 && !subscription.server;
-            subscription.server = false;
-            subscription.detach();
-            if unused {
-                self.end_topic(topic);
+            if subscription.link != link {
+                subscription.moving = 0;
+                self.retry_at = self.retry_at.min(subscription.retry_at);
+            } else if !subscription.move_on() {
+                // The server's topics are kept over one connection, so that the next can go on from their position.
+                let unused = subscription.count == 0 && !subscription.server;
+                subscription.server = false;
+                subscription.detach();
+                subscription.link = self.main;
+                if unused {
+                    self.end_topic(topic);
+                }
             }
         }
     }

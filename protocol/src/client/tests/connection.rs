@@ -17,7 +17,7 @@ impl Fixture {
     }
 
     fn lose(&mut self, code: CloseCode) {
-        self.client.handle_closed(code, self.now);
+        self.client.handle_closed(0, code, self.now);
     }
 
     fn is_waiting(&self) -> bool {
@@ -35,8 +35,8 @@ fn connects_says_hello_and_asks_for_what_waits() {
     f.client.connect(f.now);
     f.client.connect(f.now);
     f.check(&[Output::State(State::Connecting), Output::Open]);
-    f.client.handle_opened(f.now);
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
+    f.client.handle_opened(0, f.now);
     f.check(&[Output::Hello { id: 2 }]);
     f.frame(Frame { re: 2, ms: 25_000, to: 10_000, ..Frame::new(Kind::Hello) });
     f.check(&[
@@ -149,11 +149,11 @@ fn what_takes_too_long_is_given_up() {
     f.wait();
     assert_eq!(f.take()[0], Output::Shut { code: CloseCode::NORMAL });
     assert!(f.is_waiting());
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
     f.check(&[]);
 
     f.wait();
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
     f.take();
     f.wait();
     assert_eq!(f.take()[0], Output::Shut { code: DEAD });
@@ -167,7 +167,7 @@ fn a_peer_that_does_not_answer_the_hello_is_no_tidewire_server() {
     for answer in answers {
         let mut f = Fixture::new();
         f.client.connect(f.now);
-        f.client.handle_opened(f.now);
+        f.client.handle_opened(0, f.now);
         f.take();
         f.frame(answer);
         let outputs = f.take();
@@ -181,7 +181,7 @@ fn a_refused_hello_ends_as_the_close_says() {
     for (code, stops) in [(CloseCode::UNAUTHORIZED, true), (CloseCode::OVERLOADED, false)] {
         let mut f = Fixture::new();
         f.client.connect(f.now);
-        f.client.handle_opened(f.now);
+        f.client.handle_opened(0, f.now);
         f.take();
         f.frame(Frame { re: 1, code: 200, ..Frame::new(Kind::Error) });
         f.check(&[]);
@@ -200,7 +200,7 @@ fn nothing_is_delivered_before_the_hello_is_answered() {
     let mut f = Fixture::new();
     f.client.subscribe(1, f.now);
     f.client.connect(f.now);
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
     f.take();
     f.frame(Frame::new(Kind::Message));
     f.frame(Frame { topic: 1, offset: 1, ..Frame::new(Kind::Event) });
@@ -233,7 +233,7 @@ fn a_silent_server_is_dead() {
 fn a_server_without_a_heartbeat_may_be_silent() {
     let mut f = Fixture::new();
     f.client.connect(f.now);
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
     f.frame(Frame { re: 1, ..Frame::new(Kind::Hello) });
     f.check_state(State::Connected);
     assert_eq!(f.client.poll_timeout(), None);
@@ -314,7 +314,7 @@ fn messages_and_errors_that_answer_nothing_are_delivered() {
         (Frame::new(Kind::Ignored), Verdict::Ignore),
         (Frame { re: 1, ..Frame::new(Kind::Hello) }, Verdict::Ignore),
     ] {
-        assert_eq!(f.client.handle_frame(frame, f.now), expected, "{frame:?}");
+        assert_eq!(f.client.handle_frame(0, frame, f.now), expected, "{frame:?}");
     }
     f.check(&[]);
 }
@@ -331,7 +331,7 @@ fn a_token_is_renewed_before_it_ends() {
     ] {
         let mut f = Fixture::new();
         f.client.connect(f.now);
-        f.client.handle_opened(f.now);
+        f.client.handle_opened(0, f.now);
         f.take();
         f.frame(Frame { re: 1, prev: token_ms, ..Frame::new(Kind::Hello) });
         f.take();
@@ -352,7 +352,7 @@ fn a_token_is_renewed_before_it_ends() {
 fn a_token_that_is_not_taken_ends_as_the_close_says() {
     let mut f = Fixture::new();
     f.client.connect(f.now);
-    f.client.handle_opened(f.now);
+    f.client.handle_opened(0, f.now);
     f.frame(Frame { re: 1, prev: 60_000, ..Frame::new(Kind::Hello) });
     f.wait();
     f.take();

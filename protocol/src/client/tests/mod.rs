@@ -1,6 +1,7 @@
 //! Tables of what the core does: inputs by name, outputs in order.
 
 mod connection;
+mod drain;
 mod publishes;
 mod requests;
 mod topics;
@@ -36,7 +37,7 @@ impl Fixture {
 
     /// The socket opens and the server answers the hello.
     fn open(&mut self) {
-        self.client.handle_opened(self.now);
+        self.client.handle_opened(0, self.now);
         let hello = self.take().into_iter().find_map(|output| match output {
             Output::Hello { id } => Some(id),
             _ => None,
@@ -52,16 +53,16 @@ impl Fixture {
     /// A frame whose data is nobody's.
     #[track_caller]
     fn frame(&mut self, frame: Frame) {
-        assert_eq!(self.client.handle_frame(frame, self.now), Verdict::Ignore);
+        assert_eq!(self.client.handle_frame(0, frame, self.now), Verdict::Ignore);
     }
 
     fn event(&mut self, topic: u32, offset: u64, prev: u64) -> Verdict {
-        self.client.handle_event(topic, offset, prev, self.now)
+        self.client.handle_event(0, topic, offset, prev, self.now)
     }
 
     /// The connection is lost and comes back; gives what was asked then.
     fn reconnect(&mut self) -> Vec<Output> {
-        self.client.handle_closed(CloseCode::ABNORMAL, self.now);
+        self.client.handle_closed(0, CloseCode::ABNORMAL, self.now);
         self.now = self.client.poll_timeout().expect("a retry");
         self.client.handle_timeout(self.now);
         self.open();

@@ -67,7 +67,7 @@ fn they_wait_for_a_connection_in_order_but_not_without_bound() {
     let sent: Vec<_> = ids.iter().copied().map(publish).collect();
     assert_eq!(f.take()[1..], sent);
     // One that waits is not answered by a server that guesses its number.
-    f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
     f.take();
     let waiting = f.publish();
     f.reply(waiting.into(), AT, 0);
@@ -89,7 +89,7 @@ fn a_server_that_answers_nothing_does_not_fill_the_memory() {
 fn what_was_sent_and_not_answered_has_an_unknown_outcome() {
     let mut f = Fixture::connected();
     let sent = f.publish();
-    f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
     f.rejects(&[(sent, ErrorCode::UNKNOWN)]);
     let waiting = f.publish();
     f.rejects(&[]);
@@ -116,7 +116,7 @@ fn closing_and_stopping_end_them() {
     let mut f = Fixture::new();
     let waiting = f.publish();
     f.client.connect(f.now);
-    f.client.handle_closed(CloseCode::UNAUTHORIZED, f.now);
+    f.client.handle_closed(0, CloseCode::UNAUTHORIZED, f.now);
     f.rejects(&[(waiting, ErrorCode::NOT_SENT)]);
     let late = f.publish();
     f.rejects(&[(late, ErrorCode::NOT_SENT)]);
@@ -129,7 +129,7 @@ fn what_was_sent_in_a_known_epoch_is_sent_again_before_what_waits() {
     let sent = [(); 3].map(|()| f.publish_in_epoch());
     f.check(&[publish(answered), publish(sent[0]), publish(sent[1]), publish(sent[2])]);
     f.reply(answered.into(), AT, 0);
-    f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
     f.take();
     let waits = f.publish_in_epoch();
     f.check(&[]);
@@ -171,11 +171,11 @@ fn a_refusal_of_a_second_try_does_not_tell_of_the_first() {
 fn what_may_have_been_done_is_unknown_when_it_is_not_sent_again() {
     for end in [Client::close, |client: &mut Client, now| {
         client.connect(now);
-        client.handle_closed(CloseCode::UNAUTHORIZED, now);
+        client.handle_closed(0, CloseCode::UNAUTHORIZED, now);
     }] {
         let mut f = Fixture::subscribed(AT);
         let (sent, refused) = (f.publish_in_epoch(), f.publish_in_epoch());
-        f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+        f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
         f.take();
         let waits = f.publish_in_epoch();
         f.now = f.client.poll_timeout().expect("a retry");

@@ -50,7 +50,7 @@ fn a_call_is_sent_once_and_a_read_again() {
     let mut f = Fixture::connected();
     let (call, read) = (f.call(0), f.read(0));
     f.take();
-    f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
     f.rejects(&[(call, ErrorCode::UNKNOWN)]);
     let waits = f.call(0);
     f.check(&[]);
@@ -149,7 +149,7 @@ fn cancelling_tells_the_server_of_calls_that_it_has() {
     f.cancel(call);
     f.cancel(99);
     f.check(&[]);
-    f.client.handle_closed(CloseCode::ABNORMAL, f.now);
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
     f.take();
     let waits = f.call(0);
     f.cancel(waits);

@@ -58,7 +58,10 @@ impl Hostile {
         self.now += self.random.below(50);
         self.calls += 1;
         match self.random.below(40) {
-            0 => self.client.handle_closed(CloseCode(self.random.below(6_000) as u16), self.now),
+            0 => {
+                let (link, code) = (self.link(), CloseCode(self.random.below(6_000) as u16));
+                self.client.handle_closed(link, code, self.now);
+            }
             1 => self.client.connect(self.now),
             2..=4 => {
                 let topic = self.topics.give(self.random.below(4) as u32);
@@ -84,17 +87,23 @@ impl Hostile {
             7 => self.client.handle_wake(self.now),
             8 => self.pass(),
             9..=12 => {
-                self.client.handle_opened(self.now);
+                let link = self.link();
+                self.client.handle_opened(link, self.now);
                 self.carry_out();
                 let re = self.hello.into();
-                self.frame(Frame { re, ms: 2_000, to: 1_000, ..Frame::new(Kind::Hello) });
+                self.frame(link, Frame { re, ms: 2_000, to: 1_000, ..Frame::new(Kind::Hello) });
             }
             _ => {
-                let frame = self.any_frame();
-                self.frame(frame);
+                let (link, frame) = (self.link(), self.any_frame());
+                self.frame(link, frame);
             }
         }
         self.carry_out();
+    }
+
+    /// Mostly the first: the other is for drains.
+    fn link(&mut self) -> u8 {
+        u8::from(self.random.percent(30))
     }
 
     /// To the next deadline.
@@ -129,12 +138,12 @@ impl Hostile {
         Frame { kind, re, topic, epoch, offset, prev, to, code, ms, flags }
     }
 
-    fn frame(&mut self, frame: Frame) {
+    fn frame(&mut self, link: u8, frame: Frame) {
         if frame.kind == Kind::Gap && frame.code == 4 {
             let to = self.included.entry(frame.topic).or_default();
             *to = frame.to.max(*to);
         }
-        let verdict = self.client.handle_frame(frame, self.now);
+        let verdict = self.client.handle_frame(link, frame, self.now);
         self.carry_out();
         if frame.kind == Kind::Event && verdict == Verdict::Deliver {
             let last = self.last.insert(frame.topic, frame.offset).expect("a subscription");

@@ -8,11 +8,13 @@ mod world;
 use hostile::Hostile;
 use world::World;
 
-/// Calls `check` with seeds; the output of a failing test ends with its seed.
+/// Calls `check` with seeds; the output of a failing test ends with its seed, which `TIDEWIRE_SEED` replays.
 #[expect(clippy::print_stdout, reason = "shown with a failure only")]
 fn for_seeds(short: u64, check: impl Fn(u64)) {
     let long = std::env::var_os("TIDEWIRE_LONG").is_some();
-    for seed in 0..if long { short * 100 } else { short } {
+    let one = std::env::var("TIDEWIRE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = if long { 0..short * 100 } else { 0..short };
+    for seed in one.map_or(seeds, |seed| seed..seed + 1) {
         println!("seed {seed}");
         check(seed);
     }

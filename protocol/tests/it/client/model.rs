@@ -69,6 +69,7 @@ pub(super) enum Down {
     Reply { re: u32, at: Option<(Name, u64)>, flags: u8 },
     Error { re: u32, code: u16 },
     Gap { topic: Name, after: u64, to: u64, cause: u16 },
+    Drain { ms: u64 },
     Ping,
     Subscribed { topic: Name, at: (Name, u64) },
     Unsubscribed { topic: Name, code: u16 },
@@ -107,6 +108,16 @@ struct Subscription {
     hole: Option<(u64, u64, u16)>,
 }
 
+/// One connection, on its own node: all nodes share one broker.
+#[derive(Debug, Default)]
+struct Session {
+    greeted: bool,
+    subscriptions: BTreeMap<Name, Subscription>,
+    /// Calls that run.
+    running: Vec<u32>,
+    sent: Vec<Down>,
+}
+
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) random: Random,
@@ -123,11 +134,10 @@ pub(super) struct Server {
     /// Where each was appended, and the calls that were carried out: what a server remembers.
     places: BTreeMap<u64, (Name, u64)>,
     pub(super) called: Vec<u64>,
-    /// Calls that run.
-    running: Vec<u32>,
-    greeted: bool,
-    subscriptions: BTreeMap<Name, Subscription>,
-    pub(super) sent: Vec<Down>,
+    /// By their link.
+    sessions: [Session; 2],
+    /// The link at hand.
+    link: usize,
 }
 
 impl Server {
@@ -142,19 +152,26 @@ impl Server {
             refused: BTreeSet::new(),
             places: BTreeMap::new(),
             called: Vec::new(),
-            running: Vec::new(),
-            greeted: false,
-            subscriptions: BTreeMap::new(),
-            sent: Vec::new(),
+            sessions: Default::default(),
+            link: 0,
         }
     }
 
     /// A new connection; the server forgets the earlier one.
-    pub(super) fn accept(&mut self) {
-        self.greeted = false;
-        self.subscriptions.clear();
-        self.running.clear();
-        self.sent.clear();
+    pub(super) fn accept(&mut self, link: usize) {
+        self.sessions[link] = Session::default();
+    }
+
+    pub(super) fn take_sent(&mut self, link: usize) -> Vec<Down> {
+        std::mem::take(&mut self.sessions[link].sent)
+    }
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.sessions[self.link]
+    }
+
+    fn say(&mut self, frame: Down) {
+        self.session().sent.push(frame);
     }
 
     /// Every topic begins anew.
@@ -163,61 +180,64 @@ impl Server {
         self.places.clear();
     }
 
-    pub(super) fn handle(&mut self, frame: Up) {
+    pub(super) fn handle(&mut self, link: usize, frame: Up) {
+        self.link = link;
         match frame {
             Up::Hello { id } => {
-                assert!(!self.greeted, "one hello");
-                self.greeted = true;
-                self.sent.push(Down::Hello { re: id });
+                assert!(!self.session().greeted, "one hello");
+                self.session().greeted = true;
+                self.say(Down::Hello { re: id });
                 return;
             }
-            _ => assert!(self.greeted, "the hello comes first: {frame:?}"),
+            _ => assert!(self.session().greeted, "the hello comes first: {frame:?}"),
         }
         match frame {
             Up::Subscribe { id, topic, since } => self.subscribe(id, topic, since),
             Up::Unsubscribe { id, topic } => {
-                let of_server = self.subscriptions.get(&topic).is_some_and(|s| s.of_server);
+                let of_server =
+                    self.session().subscriptions.get(&topic).is_some_and(|s| s.of_server);
                 if of_server {
-                    self.sent.push(Down::Error { re: id, code: 201 });
+                    self.say(Down::Error { re: id, code: 201 });
                 } else {
-                    self.subscriptions.remove(&topic);
-                    self.sent.push(Down::Reply { re: id, at: None, flags: 0 });
+                    self.session().subscriptions.remove(&topic);
+                    self.say(Down::Reply { re: id, at: None, flags: 0 });
                 }
             }
             Up::Publish { id, topic, payload, epoch } => self.publish(id, topic, payload, epoch),
             Up::Call { id, payload } => {
                 self.called.push(payload);
-                self.running.push(id);
+                self.session().running.push(id);
             }
-            Up::Read { id } => self.sent.push(Down::Reply { re: id, at: None, flags: 0 }),
+            Up::Read { id } => self.say(Down::Reply { re: id, at: None, flags: 0 }),
             Up::Cancel { id } => {
-                if let Some(at) = self.running.iter().position(|&running| running == id) {
-                    self.running.swap_remove(at);
-                    self.sent.push(Down::Error { re: id, code: 404 });
+                if let Some(at) = self.session().running.iter().position(|&running| running == id) {
+                    self.session().running.swap_remove(at);
+                    self.say(Down::Error { re: id, code: 404 });
                 }
             }
             Up::Pong | Up::Hello { .. } => {}
         }
-        while !self.running.is_empty() && (!self.faulty || self.random.percent(40)) {
-            let at = self.random.below(self.running.len() as u64) as usize;
-            let re = self.running.swap_remove(at);
-            self.sent.push(Down::Reply { re, at: None, flags: 0 });
+        while !self.session().running.is_empty() && (!self.faulty || self.random.percent(40)) {
+            let running = self.session().running.len() as u64;
+            let at = self.random.below(running) as usize;
+            let re = self.session().running.swap_remove(at);
+            self.say(Down::Reply { re, at: None, flags: 0 });
         }
     }
 
     fn publish(&mut self, id: u32, topic: Name, payload: u64, epoch: Option<Name>) {
         if self.faulty && self.random.percent(5) {
             self.refused.insert(payload);
-            self.sent.push(Down::Error { re: id, code: 303 });
+            self.say(Down::Error { re: id, code: 303 });
             return;
         }
         if epoch.is_some_and(|epoch| epoch != self.log(topic).epoch) {
-            self.sent.push(Down::Error { re: id, code: 401 });
+            self.say(Down::Error { re: id, code: 401 });
             return;
         }
         if let Some(&at) = self.places.get(&payload) {
             assert!(epoch.is_some(), "a publish that is sent again says so");
-            self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
+            self.say(Down::Reply { re: id, at: Some(at), flags: 0 });
             return;
         }
         self.published.push(payload);
@@ -227,7 +247,7 @@ impl Server {
         let (epoch, next) = (log.epoch, log.head() + 1);
         let at = if early { (epoch, next) } else { self.append(topic) };
         self.places.insert(payload, at);
-        self.sent.push(Down::Reply { re: id, at: Some(at), flags: 0 });
+        self.say(Down::Reply { re: id, at: Some(at), flags: 0 });
         if early {
             self.append_at(topic, next);
         }
@@ -236,7 +256,7 @@ impl Server {
     fn subscribe(&mut self, id: u32, topic: Name, since: Option<(Name, u64)>) {
         if self.faulty && self.random.percent(8) {
             let code = if self.random.percent(70) { 303 } else { 201 };
-            self.sent.push(Down::Error { re: id, code });
+            self.say(Down::Error { re: id, code });
             return;
         }
         let log = self.log(topic);
@@ -253,41 +273,56 @@ impl Server {
             let from = self.random.below(newest.len() as u64 - 1) as usize;
             let has = from + 1 + self.random.below((newest.len() - from - 1) as u64) as usize;
             let (after, to) = (newest[from], newest[has]);
-            self.sent.push(Down::Reply { re: id, at: Some((epoch, after)), flags });
-            self.sent.push(Down::Gap { topic, after, to, cause: 4 });
+            self.say(Down::Reply { re: id, at: Some((epoch, after)), flags });
+            self.say(Down::Gap { topic, after, to, cause: 4 });
             for pair in newest[has..].windows(2) {
-                self.sent.push(Down::Event { topic, offset: pair[1], prev: pair[0] });
+                self.say(Down::Event { topic, offset: pair[1], prev: pair[0] });
             }
-            self.subscriptions.entry(topic).or_default().hole = None;
+            self.session().subscriptions.entry(topic).or_default().hole = None;
             return;
         }
-        self.sent.push(Down::Reply { re: id, at: Some((epoch, offset)), flags });
+        self.say(Down::Reply { re: id, at: Some((epoch, offset)), flags });
         let mut prev = offset;
         for offset in missed.into_iter().flatten() {
-            self.sent.push(Down::Event { topic, offset, prev });
+            self.say(Down::Event { topic, offset, prev });
             prev = offset;
         }
-        self.subscriptions.entry(topic).or_default().hole = None;
+        self.session().subscriptions.entry(topic).or_default().hole = None;
     }
 
     /// The server subscribes the session itself.
-    pub(super) fn adopt(&mut self, topic: Name) {
-        if self.greeted && !self.subscriptions.contains_key(&topic) {
+    pub(super) fn adopt(&mut self, link: usize, topic: Name) {
+        self.link = link;
+        if self.session().greeted && !self.session().subscriptions.contains_key(&topic) {
             let log = self.log(topic);
             let at = (log.epoch, log.head());
-            self.sent.push(Down::Subscribed { topic, at });
-            self.subscriptions.insert(topic, Subscription { of_server: true, hole: None });
+            self.say(Down::Subscribed { topic, at });
+            self.session()
+                .subscriptions
+                .insert(topic, Subscription { of_server: true, hole: None });
         }
     }
 
+    /// Ends a subscription on every node.
     pub(super) fn end(&mut self, topic: Name, code: u16) {
-        if self.subscriptions.remove(&topic).is_some() {
-            self.sent.push(Down::Unsubscribed { topic, code });
+        for session in &mut self.sessions {
+            if session.subscriptions.remove(&topic).is_some() {
+                session.sent.push(Down::Unsubscribed { topic, code });
+            }
         }
     }
 
-    pub(super) fn ping(&mut self) {
-        self.sent.push(Down::Ping);
+    pub(super) fn ping(&mut self, link: usize) {
+        self.sessions[link].sent.push(Down::Ping);
+    }
+
+    /// Asks the client to move, if it is there.
+    pub(super) fn drain(&mut self, link: usize, ms: u64) -> bool {
+        let session = &mut self.sessions[link];
+        if session.greeted {
+            session.sent.push(Down::Drain { ms });
+        }
+        session.greeted
     }
 
     pub(super) fn append(&mut self, topic: Name) -> (Name, u64) {
@@ -298,27 +333,29 @@ impl Server {
 
     fn append_at(&mut self, topic: Name, offset: u64) -> (Name, u64) {
         let forget = self.random.below(6) as usize;
-        let fate = if self.faulty { self.random.below(20) } else { 19 };
         let log = self.log(topic);
         let (epoch, prev) = (log.epoch, log.head());
         log.offsets.push(offset);
         log.kept = (log.kept + 1).min(20 - forget);
         self.truth.entry((topic, epoch)).or_default().push(offset);
-        let Some(subscription) = self.subscriptions.get_mut(&topic) else { return (epoch, offset) };
-        match fate {
-            // The event does not fit, a later one takes its place, or the broker lost it: told with the next.
-            0..=2 => {
-                let cause = fate as u16 + 1;
-                let (after, _, worst) = subscription.hole.unwrap_or((prev, offset, cause));
-                subscription.hole = Some((after, offset, worst.max(cause)));
-            }
-            // A fault: it just does not arrive.
-            3 => {}
-            _ => {
-                if let Some((after, to, cause)) = subscription.hole.take() {
-                    self.sent.push(Down::Gap { topic, after, to, cause });
+        for session in &mut self.sessions {
+            let fate = if self.faulty { self.random.below(20) } else { 19 };
+            let Some(subscription) = session.subscriptions.get_mut(&topic) else { continue };
+            match fate {
+                // The event does not fit, a later one takes its place, or the broker lost it: told with the next.
+                0..=2 => {
+                    let cause = fate as u16 + 1;
+                    let (after, _, worst) = subscription.hole.unwrap_or((prev, offset, cause));
+                    subscription.hole = Some((after, offset, worst.max(cause)));
                 }
-                self.sent.push(Down::Event { topic, offset, prev });
+                // A fault: it just does not arrive.
+                3 => {}
+                _ => {
+                    if let Some((after, to, cause)) = subscription.hole.take() {
+                        session.sent.push(Down::Gap { topic, after, to, cause });
+                    }
+                    session.sent.push(Down::Event { topic, offset, prev });
+                }
             }
         }
         (epoch, offset)
@@ -330,7 +367,7 @@ impl Server {
     }
 
     pub(super) fn subscribed(&self) -> BTreeSet<Name> {
-        self.subscriptions.keys().copied().collect()
+        self.sessions.iter().flat_map(|session| session.subscriptions.keys().copied()).collect()
     }
 
     fn log(&mut self, topic: Name) -> &mut Log {

@@ -28,6 +28,8 @@ struct Seen {
     holes: Vec<(u64, u64)>,
     /// Where the position may have moved without an event.
     included: u64,
+    /// The link whose `$subscribe` was answered last, and that whose server subscribed last.
+    links: [usize; 2],
 }
 
 #[derive(Debug)]
@@ -39,6 +41,12 @@ struct Socket {
     down: VecDeque<(Millis, Down)>,
     heard_at: Millis,
     pinged: bool,
+    /// When the server, which is going, closes it.
+    drained_at: Option<Millis>,
+    /// The client has been greeted on it.
+    greeted: bool,
+    /// What the user asked on it and has no outcome yet.
+    owed: BTreeSet<u32>,
 }
 
 pub(super) struct World {
@@ -46,9 +54,13 @@ pub(super) struct World {
     pub(super) server: Server,
     random: Random,
     now: Millis,
-    socket: Option<Socket>,
-    /// When the socket opens.
-    opens_at: Option<Millis>,
+    /// By their link.
+    sockets: [Option<Socket>; 2],
+    /// When the sockets open.
+    opens_at: [Option<Millis>; 2],
+    /// The link for which outputs are, and that of the frame at hand.
+    link: usize,
+    heard: usize,
     /// When the network is there again.
     down_until: Millis,
     topics: Numbers,
@@ -77,8 +89,10 @@ impl World {
             server,
             random,
             now: 1_000,
-            socket: None,
-            opens_at: None,
+            sockets: [None, None],
+            opens_at: [None; 2],
+            link: 0,
+            heard: 0,
             down_until: 0,
             topics: Numbers::default(),
             epochs: Numbers::default(),
@@ -116,9 +130,7 @@ impl World {
     pub(super) fn settle(&mut self) {
         self.server.faulty = false;
         self.down_until = 0;
-        if let Some(socket) = &mut self.socket
-            && socket.stalled
-        {
+        for socket in self.sockets.iter_mut().flatten().filter(|socket| socket.stalled) {
             socket.up.clear();
         }
         self.client.connect(self.now);
@@ -158,7 +170,8 @@ impl World {
         self.send();
         self.run(self.now + 1_000);
         // What the server once subscribed is kept over one connection.
-        self.cut();
+        self.cut(0);
+        self.cut(1);
         assert_eq!((self.topics.in_use(), self.epochs.in_use()), (0, 0), "numbers in use");
     }
 
@@ -178,37 +191,41 @@ impl World {
 
     fn act(&mut self) {
         let topic = self.random.below(TOPICS) as Name;
-        match self.random.below(40) {
+        let link = self.random.below(2) as usize;
+        match self.random.below(42) {
             0..=5 => self.subscribe(topic),
             6..=8 => self.unsubscribe(topic),
             9..=13 => self.publish(topic),
             14..=28 => {
                 self.server.append(topic);
             }
-            29 => self.server.adopt(topic),
+            29 => self.server.adopt(link, topic),
             30 => {
                 let code = if self.random.percent(50) { 201 } else { 304 };
                 self.server.end(topic, code);
             }
-            31 => self.cut(),
+            31 => self.cut(link),
             32 if self.random.percent(30) => {
                 self.server.restart();
-                self.cut();
+                self.cut(0);
+                self.cut(1);
             }
             33 if self.random.percent(30) => {
-                if let Some(socket) = &mut self.socket {
+                if let Some(socket) = &mut self.sockets[link] {
                     socket.stalled = true;
                 }
             }
             34 if self.random.percent(50) => {
                 self.down_until = self.now + self.random.below(60_000);
-                self.cut();
+                self.cut(0);
+                self.cut(1);
             }
             35 => self.client.handle_wake(self.now),
             36 if self.random.percent(10) => self.client.close(self.now),
             37 => self.client.connect(self.now),
             38 => self.request(),
             39 if self.random.percent(30) => self.cancel(),
+            40 => self.drain(link),
             _ => {}
         }
         self.carry_out();
@@ -264,12 +281,26 @@ impl World {
         self.carry_out();
     }
 
-    fn cut(&mut self) {
-        if let Some(socket) = self.socket.take_if(|socket| !socket.stalled) {
-            const CODES: [u16; 6] = [1006, 1001, 1012, 4000, 4001, 4100];
-            let code = CODES[self.random.below(6) as usize];
-            drop(socket);
-            self.client.handle_closed(CloseCode(code), self.now);
+    /// The server of a link goes, soon or later.
+    fn drain(&mut self, link: usize) {
+        let most = if self.random.percent(50) { 400 } else { 10_000 };
+        let ms = self.random.below(most);
+        if let Some(socket) = &mut self.sockets[link]
+            && self.server.drain(link, ms)
+        {
+            socket.drained_at.get_or_insert(self.now + ms);
+        }
+    }
+
+    fn cut(&mut self, link: usize) {
+        const CODES: [u16; 7] = [1006, 1001, 1012, 4000, 4001, 4100, 4200];
+        let code = CODES[self.random.below(7) as usize];
+        self.close(link, CloseCode(code));
+    }
+
+    fn close(&mut self, link: usize, code: CloseCode) {
+        if self.sockets[link].take_if(|socket| !socket.stalled).is_some() {
+            self.client.handle_closed(link as u8, code, self.now);
             self.carry_out();
         }
     }
@@ -288,18 +319,20 @@ impl World {
     }
 
     fn next_moment(&self) -> Option<Millis> {
-        let socket = self.socket.as_ref();
-        let passes = socket.filter(|socket| !socket.stalled);
-        [
-            self.client.poll_timeout(),
-            self.opens_at,
-            passes.and_then(|s| s.up.front()).map(|frame| frame.0),
-            passes.and_then(|s| s.down.front()).map(|frame| frame.0),
-            passes.filter(|s| !s.pinged).map(|s| s.heard_at + PING_MS),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let of_sockets = self.sockets.iter().flatten().filter(|socket| !socket.stalled);
+        of_sockets
+            .flat_map(|s| {
+                [
+                    s.up.front().map(|frame| frame.0),
+                    s.down.front().map(|frame| frame.0),
+                    (!s.pinged).then_some(s.heard_at + PING_MS),
+                    s.drained_at,
+                ]
+            })
+            .chain(self.opens_at)
+            .chain([self.client.poll_timeout()])
+            .flatten()
+            .min()
     }
 
     fn happen(&mut self) {
@@ -310,61 +343,87 @@ impl World {
             assert!(next.is_none_or(|at| at > now), "time-outs make progress: {next:?} at {now}");
             return self.carry_out();
         }
-        if self.opens_at.take_if(|at| *at <= now).is_some() {
-            return self.opened();
-        }
-        let Some(socket) = self.socket.as_mut().filter(|socket| !socket.stalled) else { return };
-        if socket.up.front().is_some_and(|frame| frame.0 <= now) {
-            let (_, frame) = socket.up.pop_front().expect("a frame");
-            (socket.heard_at, socket.pinged) = (now, false);
-            self.server.handle(frame);
-            self.send();
-        } else if socket.down.front().is_some_and(|frame| frame.0 <= now) {
-            let (_, frame) = socket.down.pop_front().expect("a frame");
-            self.receive(frame);
-        } else if !socket.pinged && socket.heard_at + PING_MS <= now {
-            socket.pinged = true;
-            self.server.ping();
-            self.send();
+        for link in [0, 1] {
+            if self.opens_at[link].take_if(|at| *at <= now).is_some() {
+                return self.opened(link);
+            }
+            if self.pass(link) {
+                return;
+            }
         }
     }
 
-    fn opened(&mut self) {
-        if self.now < self.down_until {
-            self.client.handle_closed(CloseCode::ABNORMAL, self.now);
+    /// One thing that happens on a link, if there is one.
+    fn pass(&mut self, link: usize) -> bool {
+        let now = self.now;
+        let Some(socket) = self.sockets[link].as_mut().filter(|socket| !socket.stalled) else {
+            return false;
+        };
+        if socket.up.front().is_some_and(|frame| frame.0 <= now) {
+            let (_, frame) = socket.up.pop_front().expect("a frame");
+            (socket.heard_at, socket.pinged) = (now, false);
+            self.server.handle(link, frame);
+            self.send();
+        } else if socket.down.front().is_some_and(|frame| frame.0 <= now) {
+            let (_, frame) = socket.down.pop_front().expect("a frame");
+            self.receive(link, frame);
+        } else if socket.drained_at.is_some_and(|at| at <= now) {
+            self.close(link, CloseCode::DRAIN);
+        } else if !socket.pinged && socket.heard_at + PING_MS <= now {
+            socket.pinged = true;
+            self.server.ping(link);
+            self.send();
         } else {
-            self.server.accept();
-            self.socket = Some(Socket {
+            return false;
+        }
+        true
+    }
+
+    fn opened(&mut self, link: usize) {
+        if self.now < self.down_until {
+            self.client.handle_closed(link as u8, CloseCode::ABNORMAL, self.now);
+        } else {
+            self.server.accept(link);
+            self.sockets[link] = Some(Socket {
                 open: true,
                 stalled: false,
                 up: VecDeque::new(),
                 down: VecDeque::new(),
                 heard_at: self.now,
                 pinged: false,
+                drained_at: None,
+                greeted: false,
+                owed: BTreeSet::new(),
             });
-            self.client.handle_opened(self.now);
+            self.client.handle_opened(link as u8, self.now);
         }
         self.carry_out();
     }
 
     /// Hands what the server has said to the network.
     fn send(&mut self) {
-        let sent = std::mem::take(&mut self.server.sent);
-        let Some(socket) = &mut self.socket else { return };
-        for frame in sent {
-            let at = (self.now + self.random.below(80)).max(socket.down.back().map_or(0, |f| f.0));
-            socket.down.push_back((at, frame));
+        for link in [0, 1] {
+            let sent = self.server.take_sent(link);
+            let Some(socket) = &mut self.sockets[link] else { continue };
+            for frame in sent {
+                let last = socket.down.back().map_or(0, |frame| frame.0);
+                socket.down.push_back(((self.now + self.random.below(80)).max(last), frame));
+            }
         }
     }
 
     fn upload(&mut self, frame: Up) {
-        let socket = self.socket.as_mut().expect("frames are sent while there is a socket");
+        let socket = self.sockets[self.link].as_mut().expect("frames are sent on a socket");
         assert!(socket.open);
         let at = (self.now + self.random.below(80)).max(socket.up.back().map_or(0, |f| f.0));
         socket.up.push_back((at, frame));
     }
 
-    fn receive(&mut self, frame: Down) {
+    fn receive(&mut self, link: usize, frame: Down) {
+        self.heard = link;
+        if let (Down::Hello { .. }, Some(socket)) = (&frame, &mut self.sockets[link]) {
+            socket.greeted = true;
+        }
         let topic = match &frame {
             Down::Event { topic, .. } => Some(*topic),
             &Down::Gap { topic, after, to, cause: 4 } => {
@@ -375,10 +434,16 @@ impl World {
                 }
                 None
             }
+            &Down::Subscribed { topic, .. } => {
+                if let Some(seen) = self.seen.get_mut(&topic) {
+                    seen.links[1] = link;
+                }
+                None
+            }
             _ => None,
         };
         let frame = self.tuple(frame);
-        let verdict = self.client.handle_frame(frame, self.now);
+        let verdict = self.client.handle_frame(link as u8, frame, self.now);
         self.carry_out();
         match (verdict, topic) {
             (Verdict::Deliver, Some(topic)) => self.delivered(topic, frame.offset),
@@ -411,6 +476,10 @@ impl World {
                 (out.topic, out.offset) = (self.topics.find(topic), after);
                 (out.to, out.code) = (to, cause);
             }
+            Down::Drain { ms } => {
+                set(Kind::Drain, 0);
+                out.ms = ms;
+            }
             Down::Ping => set(Kind::Ping, 0),
             Down::Subscribed { topic, at } => {
                 set(Kind::Subscribed, 0);
@@ -433,6 +502,7 @@ impl World {
     fn delivered(&mut self, topic: Name, offset: u64) {
         let seen = self.seen.get_mut(&topic).expect("a subscription that was reported");
         assert!(offset > seen.last, "topic {topic}: {offset} after {}", seen.last);
+        assert!(seen.links.contains(&self.heard), "topic {topic}: another link has it");
         let known = |&o: &u64| seen.holes.iter().any(|&(after, to)| after < o && o <= to);
         let truth = &self.server.truth[&(topic, seen.epoch)];
         assert!(truth.contains(&offset), "an event of this epoch");
@@ -453,16 +523,47 @@ impl World {
         assert!(!self.client.has_output());
     }
 
+    /// The user's request is sent: on a link beside which there is no other that could take it.
+    fn owe(&mut self, id: u32) {
+        let other = self.sockets[self.link ^ 1].as_ref();
+        assert!(other.is_none_or(|socket| !socket.greeted), "{id} does not wait");
+        if let Some(socket) = &mut self.sockets[self.link] {
+            socket.owed.insert(id);
+        }
+    }
+
     fn output(&mut self, output: Output) {
+        if let Output::Acked { id, .. } | Output::Replied { id } | Output::Rejected { id, .. } =
+            output
+        {
+            for socket in self.sockets.iter_mut().flatten() {
+                socket.owed.remove(&id);
+            }
+        }
         match output {
             Output::State(state) => self.state = state,
+            Output::Link { link } => {
+                assert_ne!(usize::from(link), self.link, "said when it changes");
+                self.link = link.into();
+            }
             Output::Open => {
-                assert!(self.socket.is_none() && self.opens_at.is_none(), "one socket at a time");
-                self.opens_at = Some(self.now + self.random.below(200));
+                let is_free = self.sockets[self.link].is_none();
+                assert!(is_free && self.opens_at[self.link].is_none(), "one socket on a link");
+                self.opens_at[self.link] = Some(self.now + self.random.below(200));
             }
             Output::Shut { .. } => {
-                assert!(self.socket.is_some() || self.opens_at.is_some());
-                (self.socket, self.opens_at) = (None, None);
+                let socket = self.sockets[self.link].take();
+                let other = self.sockets[self.link ^ 1].as_ref();
+                if let (Some(old), Some(new)) = (&socket, other)
+                    && new.greeted
+                    && !old.stalled
+                    && old.drained_at.is_some_and(|at| at > self.now)
+                    && self.state == State::Connected
+                {
+                    assert!(old.owed.is_empty(), "{:?} are owed", old.owed);
+                }
+                assert!(socket.is_some() || self.opens_at[self.link].is_some());
+                self.opens_at[self.link] = None;
             }
             Output::Hello { id } => self.upload(Up::Hello { id }),
             Output::Subscribe { id, topic, since } => {
@@ -477,15 +578,19 @@ impl World {
             Output::Publish { id, epoch } => {
                 let (topic, payload) = self.publishes[&id];
                 let epoch = epoch.map(|epoch| self.epochs.name(epoch));
+                self.owe(id);
                 self.upload(Up::Publish { id, topic, payload, epoch });
             }
-            Output::Request { id } => match self.calls.get(&id) {
-                Some(&payload) => self.upload(Up::Call { id, payload }),
-                None => {
-                    assert!(self.reads.contains(&id));
-                    self.upload(Up::Read { id });
+            Output::Request { id } => {
+                self.owe(id);
+                match self.calls.get(&id) {
+                    Some(&payload) => self.upload(Up::Call { id, payload }),
+                    None => {
+                        assert!(self.reads.contains(&id));
+                        self.upload(Up::Read { id });
+                    }
                 }
-            },
+            }
             Output::Cancel { id } => self.upload(Up::Cancel { id }),
             Output::Replied { id } => match self.calls.remove(&id) {
                 Some(payload) => {
@@ -542,14 +647,16 @@ impl World {
     fn subscribed(&mut self, topic: u32, how: Continuity, at: Position) {
         let topic = self.topics.name(topic);
         let epoch = self.epochs.name(at.epoch);
-        let begin = Seen { epoch, last: at.offset, holes: Vec::new(), included: 0 };
+        let link = self.heard;
+        let begin =
+            Seen { epoch, last: at.offset, holes: Vec::new(), included: 0, links: [link; 2] };
         if let Some(seen) = self.seen.get_mut(&topic)
             && seen.epoch == epoch
             && seen.included == at.offset
         {
             seen.last = at.offset.max(seen.last);
         }
-        match (how, self.seen.get(&topic)) {
+        match (how, self.seen.get_mut(&topic)) {
             (Continuity::Fresh, None) => {
                 self.seen.insert(topic, begin);
             }
@@ -559,6 +666,7 @@ impl World {
             }
             (Continuity::Recovered, Some(seen)) => {
                 assert_eq!((seen.epoch, seen.last), (epoch, at.offset));
+                seen.links = [link; 2];
             }
             (Continuity::Lost, Some(seen)) => {
                 let reported = seen.holes.iter().any(|&(after, to)| {
