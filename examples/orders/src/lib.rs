@@ -56,10 +56,8 @@ struct Counter {
 /// The shop's routes, and its live server. The relay lives as long as the routes.
 pub fn app(shop: &Shop) -> (Router, Live<()>) {
     let live = live();
-    let counter = Counter {
-        shop: shop.clone(),
-        relay: Arc::new(live.relay("orders", shop.clone()).start()),
-    };
+    let counter =
+        Counter { shop: shop.clone(), relay: Arc::new(live.relay("orders", shop.clone()).start()) };
     let router = Router::new()
         .route("/ws", live.handler())
         .route("/orders", post(place))

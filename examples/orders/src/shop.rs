@@ -115,8 +115,7 @@ impl Shop {
             // Both are read from one state of the database: it is one transaction.
             let version = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'";
             let version = tables.query_row(version, [], |row| row.get(0)).optional()?;
-            let mut orders =
-                tables.prepare("SELECT id, item, quantity FROM orders ORDER BY id")?;
+            let mut orders = tables.prepare("SELECT id, item, quantity FROM orders ORDER BY id")?;
             let orders = orders.query_map([], |row| {
                 Ok(Order { id: row.get(0)?, item: row.get(1)?, quantity: row.get(2)? })
             })?;
@@ -157,7 +156,8 @@ impl OutboxStore for Shop {
     async fn lease(&self, holder: &str, time: Duration) -> Result<Lease, ShopError> {
         let (holder, time_ms) = (holder.to_owned(), i64::try_from(time.as_millis()));
         self.write(move |tables| {
-            let changed = tables.execute(LEASE, params![holder, time_ms.unwrap_or(i64::MAX / 2)])?;
+            let changed =
+                tables.execute(LEASE, params![holder, time_ms.unwrap_or(i64::MAX / 2)])?;
             Ok(if changed == 1 { Lease::Held } else { Lease::Taken })
         })
         .await
