@@ -35,6 +35,14 @@ function declare() {
   }
 }
 
+/** One entry takes what it shares with another from there, so that a page which uses both has it once. */
+const sharedEntry = {
+  name: "shared-entry",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/index\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
 async function bundle() {
   await build({
     absWorkingDir: root,
@@ -44,7 +52,7 @@ async function bundle() {
     format: "esm",
     // The oldest of each that is supported.
     target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
-    plugins: [inlineWasm],
+    plugins: [inlineWasm, sharedEntry],
     external: ["react"],
     sourcemap: true,
     charset: "utf8",

@@ -22,11 +22,11 @@ export function alarm(ring: () => void): Alarm {
     if (at >= next) return;
     clear();
     next = at;
-    const delay = Math.min(Math.max(at - Date.now(), 0), LONGEST_MS);
-    timer = setTimeout(() => {
+    const fire = () => {
       next = Infinity;
       ring();
-    }, delay);
+    };
+    timer = setTimeout(fire, Math.min(at - Date.now(), LONGEST_MS));
   };
   return { set, clear };
 }

@@ -1,7 +1,7 @@
 // The way in: options, and their defaults from the runtime.
 
 import { ErrorCode } from "./codes.js";
-import { Connection } from "./connection.js";
+import { connection } from "./connection.js";
 import { Driver } from "./driver.js";
 import { type ErrorSink, reportUncaught, TidewireError } from "./errors.js";
 import type { Live } from "./live.js";
@@ -54,7 +54,7 @@ export function connect<Topics, Calls>(schema: Schema<Topics, Calls>, options: C
     const text = `${url} is a path, and there is no page whose host it could be on: give the whole address`;
     driver.refuse(new TidewireError(ErrorCode.not_sent, text));
   }
-  return new Connection(driver) as unknown as Live<Topics, Calls>;
+  return connection(driver) as unknown as Live<Topics, Calls>;
 }
 
 function dialOf(address: string, { WebSocket }: ConnectOptions): Dial {

@@ -111,14 +111,10 @@ let loading: Promise<WebAssembly.Exports> | undefined;
 export async function newCore(): Promise<Core> {
   loading ??= load();
   const { create, ...functions } = await loading;
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  // 53 random bits: what a number holds exactly.
-  const client: unknown = (create as Function)((high >>> 11) * 2 ** 32 + low);
-  // The module's functions take the client first; what it exports besides is its memory.
-  const bound = Object.entries(functions).map(([name, value]) => [
-    name,
-    typeof value === "function" ? value.bind(undefined, client) : value,
-  ]);
+  // It only spreads reconnects.
+  const client: unknown = (create as Function)(Math.random() * Number.MAX_SAFE_INTEGER);
+  // The module's functions take the client first; what it exports besides, its memory, cannot be bound.
+  const bound = Object.entries(functions).map(([name, value]) => [name, (value as Function).bind?.(undefined, client)]);
   return Object.fromEntries(bound) as Core;
 }
 

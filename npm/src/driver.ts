@@ -17,7 +17,7 @@ import { watchPage } from "./page.js";
 import type { Request } from "./requests.js";
 import type { Dial } from "./socket.js";
 import { Cell } from "./store.js";
-import type { Gap, Position, RequestOptions } from "./subscription.js";
+import type { Gap, Position, PublishOptions, RequestOptions } from "./subscription.js";
 import { type DataFrame, Topics } from "./topics.js";
 import { emptyTuple, Kind, parseFrame, type RawFrame, readFrame } from "./tuple.js";
 
@@ -135,12 +135,12 @@ export class Driver implements Home {
     return `${this.#client}-${++this.#mids}`;
   }
 
-  publish(topic: string, data: unknown, mid: string, signal: AbortSignal | undefined): Promise<Position> {
+  publish(topic: string, data: unknown, { signal, mid = this.mid() }: PublishOptions & { mid?: string } = {}): Promise<Position> {
     return this.#ask(topic, data, signal, (core, now) => core.publish(this.topics.names.find(topic), now), mid);
   }
 
   /** Sends a message of no typed topic: at most once, for the server knows no `mid` of it. */
-  async send(topic: string, data: unknown, signal: AbortSignal | undefined): Promise<void> {
+  async send(topic: string, data: unknown, { signal }: PublishOptions = {}): Promise<void> {
     await this.#ask(topic, data, signal, (core, now) => core.publish(0, now));
   }
 

@@ -10,6 +10,7 @@ export { type ErrorSink, TidewireError } from "./errors.js";
 export type { History, HistoryEvent, HistoryOptions } from "./history.js";
 export type { Live, MessageHandler } from "./live.js";
 export { type NameOf, type ParameterOf, topicName } from "./names.js";
+export { type Presence, type PresenceState, presence } from "./presence.js";
 export type {
   ArgsOf,
   CallOf,

@@ -6,6 +6,7 @@ import { type ErrorSink, TidewireError } from "./errors.js";
 import type { History, HistoryOptions } from "./history.js";
 import type { Keeper, Keeping } from "./keeper.js";
 import { Queue } from "./queue.js";
+import type { EchoOptions } from "./state.js";
 import { Cell, type Store } from "./store.js";
 import type {
   EventFrame,
@@ -25,7 +26,7 @@ export interface Home {
   leave(subscription: Member): void;
   /** A name for a publish. */
   mid(): string;
-  publish(topic: string, data: unknown, mid: string, signal: AbortSignal | undefined): Promise<Position>;
+  publish(topic: string, data: unknown, options: PublishOptions & { mid: string }): Promise<Position>;
   history(topic: string, options: HistoryOptions | undefined): Promise<unknown>;
   /** Asks for what changes nothing, however often it is asked. */
   read(topic: string, data: unknown, options?: { signal?: AbortSignal | undefined }): Promise<unknown>;
@@ -101,9 +102,9 @@ export class Member implements EventStream<unknown, unknown> {
     return this.#ready;
   }
 
-  publish(data: unknown, { signal, echo, key }: PublishOptions & { echo?: unknown; key?: string | undefined } = {}): Promise<Position> {
+  publish(data: unknown, { echo, key, signal }: EchoOptions<unknown> = {}): Promise<Position> {
     const mid = this.#home.mid();
-    const sent = this.#home.publish(this.topic, data, mid, signal);
+    const sent = this.#home.publish(this.topic, data, { signal, mid });
     if (echo !== undefined) this.state?.echo({ event: echo, key, mid }, sent);
     return sent;
   }

@@ -24,7 +24,8 @@ interface Calls {
 }
 /** The hashes of the schema. */
 export const entries = { "chat:{room}": "00aa", prices: "00bb", quotes: "00cc", sums: "00dd" };
-const schema: Schema<Topics, Calls> = { name: "Test", entries };
+/** The schema of the scripted server. */
+export const schema: Schema<Topics, Calls> = { name: "Test", entries };
 
 /** A frame as the client sent it. */
 export interface Sent {

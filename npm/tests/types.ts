@@ -1,12 +1,13 @@
 // Types, checked by `npm run typecheck` alone: each `@ts-expect-error` fails it if the line below has no error.
 
-import { useTopic } from "../src/react.js";
+import { createLiveContext, useCall, usePresence, useTopic } from "../src/react.js";
 import {
   type ArgsOf,
   type CallOf,
   type ChangeOf,
   connect,
   type EventOf,
+  type Gap,
   type HistoryEvent,
   items,
   type KeyedTopicOf,
@@ -14,6 +15,8 @@ import {
   type NameOf,
   type Position,
   type PresenceOf,
+  type PresenceState,
+  presence,
   type PresenceTopicOf,
   type PublishOf,
   type PublishTopicOf,
@@ -183,6 +186,14 @@ export function statesOfTopics(): void {
   same<Same<PresenceOf<Topics, "prices">, never>>();
 }
 
+export function members(): void {
+  const here = presence(live, "chat:general").getSnapshot();
+  same<Same<typeof here, PresenceState<Member> | undefined>>();
+  live.subscribe("chat:general", () => {}, { presence: { status: "here" } });
+  // @ts-expect-error nobody is shown there
+  presence(live, "prices");
+}
+
 export async function histories(): Promise<void> {
   const { events, epoch, head } = await live.history("chat:general", { before: 10, limit: 5 });
   same<Same<typeof events, readonly HistoryEvent<Message>[]>>();
@@ -250,9 +261,39 @@ export function connections(): void {
   connect(schema, { url: "", token: () => 5 });
 }
 
+const { LiveProvider, useLive } = createLiveContext(withCalls);
+
 export function Component() {
-  const { events } = useTopic(live, "chat:general");
+  const { events, state, presence, publish, gap } = useTopic(live, "chat:general", { presence: { status: "here" } });
   same<Same<typeof events, readonly Message[]>>();
+  same<Same<typeof state, readonly Message[] | undefined>>();
+  same<Same<typeof presence, PresenceState<Member> | undefined>>();
+  same<Same<typeof gap, Gap | undefined>>();
+  void publish({ text: "" }, { echo: { user: "ann", text: "" } });
+  // @ts-expect-error of the wrong type
+  void publish({ text: 5 });
+  const prices = useTopic(live, "prices", { keep: 5 });
+  same<Same<typeof prices.state, ReadonlyMap<string, Quote> | undefined>>();
+  same<Same<typeof prices.presence, PresenceState<never> | undefined>>();
+  const jobs = useTopic(useLive(), "acme:jobs:7");
+  same<Same<typeof jobs.state, undefined>>();
+  const open = useTopic(useLive(), "acme:jobs:7", {
+    state: reduced((jobs: number, event) => jobs + event.length, (snapshot) => snapshot?.open ?? 0),
+  });
+  same<Same<typeof open.state, number | undefined>>();
+  const here = usePresence(useLive(), "chat:general");
+  same<Same<typeof here, PresenceState<Member> | undefined>>();
+  // @ts-expect-error nobody is shown there
+  usePresence(live, "prices");
+  const { call, reply, error } = useCall(useLive(), "rooms.create");
+  same<Same<typeof reply, Message | undefined>>();
+  same<Same<typeof error, unknown>>();
+  void call({ text: "" });
+  // @ts-expect-error of the wrong type
+  void call({ text: 5 });
+  // @ts-expect-error the schema has no calls
+  useCall(live, "rooms.create");
+  LiveProvider({ live: useLive() });
   // @ts-expect-error no such topic
   return useTopic(live, "chats:general");
 }

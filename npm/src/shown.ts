@@ -1,0 +1,81 @@
+// What a component shows of something live: opened while somebody watches, and changed at most once a frame.
+
+import type { Store } from "./store.js";
+
+/** Something live that is open. */
+export interface Opened<Value> {
+  /** Its present value. */
+  read(): Value;
+  /** Whether it will not change any more. */
+  isOver(): boolean;
+  close(): void;
+}
+
+/**
+ * It stays open for as long after the last watcher left: React's StrictMode mounts everything twice, and the next page of a
+ * router may show the same.
+ */
+const GRACE_MS = 500;
+
+/** Where no frames are painted, as in a page that is not visible, it changes this often at most. */
+const HIDDEN_MS = 250;
+/** The same where there is no screen at all. */
+const FRAME_MS = 16;
+
+/** A store of what `open` gives, which is told what to call when it has changed. Until it is opened it is `initial`. */
+export function shown<Value>(initial: Value, open: (changed: () => void) => Opened<Value>): Store<Value> {
+  let value = initial;
+  let opened: Opened<Value> | undefined;
+  let leaving: ReturnType<typeof setTimeout> | undefined;
+  const listeners = new Set<() => void>();
+  const frames = eachFrame(() => {
+    if (opened) value = opened.read();
+    for (const listener of [...listeners]) listener();
+  });
+  const close = () => {
+    frames.stop();
+    opened?.close();
+    opened = undefined;
+  };
+  return {
+    getSnapshot: () => value,
+    subscribe(listener) {
+      const call = () => listener();
+      clearTimeout(leaving);
+      listeners.add(call);
+      if (opened?.isOver()) close();
+      if (!opened) {
+        value = initial;
+        opened = open(frames.ask);
+      }
+      return () => {
+        listeners.delete(call);
+        if (listeners.size === 0) leaving = setTimeout(close, GRACE_MS);
+      };
+    },
+  };
+}
+
+/** Runs once before the next frame, however often it is asked to. */
+function eachFrame(run: () => void): { ask(): void; stop(): void } {
+  let cancel: (() => void) | undefined;
+  const stop = () => {
+    cancel?.();
+    cancel = undefined;
+  };
+  const ask = () => {
+    if (cancel) return;
+    const go = () => {
+      stop();
+      run();
+    };
+    const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>;
+    const frame = requestAnimationFrame?.(go);
+    const timer = setTimeout(go, frame === undefined ? FRAME_MS : HIDDEN_MS);
+    cancel = () => {
+      clearTimeout(timer);
+      if (frame !== undefined) cancelAnimationFrame?.(frame);
+    };
+  };
+  return { ask, stop };
+}
