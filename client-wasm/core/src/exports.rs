@@ -18,11 +18,10 @@ use tidewire_protocol::{
     code::CloseCode,
 };
 
-/// A client and the output that was polled last.
+/// A client.
 #[derive(Debug)]
 pub struct Core {
     client: Client,
-    output: Numbers,
 }
 
 impl Core {
@@ -33,8 +32,7 @@ impl Core {
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn create(seed: f64) -> Box<Core> {
-    let client = Client::new(Config::default(), seed as u64);
-    Box::new(Core { client, output: Numbers::default() })
+    Box::new(Core { client: Client::new(Config::default(), seed as u64) })
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -149,13 +147,12 @@ pub extern "C" fn frame(
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn poll(core: &mut Core) -> u32 {
-    core.output = core.client.poll_numbers().unwrap_or_default();
-    core.output.op
+    core.client.poll_numbers().map_or(0, |output| output.op)
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn arg(core: &Core, index: u32) -> f64 {
-    let Numbers { a, b, c, d, .. } = core.output;
+    let Some(&Numbers { a, b, c, d, .. }) = core.client.polled() else { return 0.0 };
     let number = match index {
         0 => a.into(),
         1 => b.into(),

@@ -69,16 +69,20 @@ pub struct Config {
     pub waiting_requests: usize,
 }
 
+impl Config {
+    const DEFAULT: Self = Self {
+        backoff_base_ms: 500,
+        backoff_cap_ms: 20_000,
+        stable_ms: 10_000,
+        open_ms: 10_000,
+        hello_ms: 10_000,
+        waiting_requests: 1_000,
+    };
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            backoff_base_ms: 500,
-            backoff_cap_ms: 20_000,
-            stable_ms: 10_000,
-            open_ms: 10_000,
-            hello_ms: 10_000,
-            waiting_requests: 1_000,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -120,11 +124,19 @@ impl Client {
     /// A client that is not connected. Clients with different seeds come back at different moments.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        // A constant is copied; field by field it would be three times the code.
+        let mut client = const { Self::idle() };
         let Config { backoff_base_ms: base_ms, backoff_cap_ms: cap_ms, .. } = config;
+        client.backoff = Backoff { base_ms, cap_ms, seed };
+        client.config = config;
+        client
+    }
+
+    const fn idle() -> Self {
         Self {
-            config,
-            clock: Clock::default(),
-            backoff: Backoff { base_ms, cap_ms, seed },
+            config: Config::DEFAULT,
+            clock: Clock::new(),
+            backoff: Backoff { base_ms: 0, cap_ms: 0, seed: 0 },
             link: Link::new(),
             at: 0,
             other: Link::new(),
@@ -134,12 +146,12 @@ impl Client {
             tries: 0,
             opened_at: 0,
             returned_at: None,
-            requests: Requests::default(),
+            requests: Requests::new(),
             due_at: NEVER,
-            topics: Topics::default(),
+            topics: Topics::new(),
             retry_at: NEVER,
-            epochs: Epochs::default(),
-            outputs: Outputs::default(),
+            epochs: Epochs::new(),
+            outputs: Outputs::new(),
             malformed: 0,
         }
     }
@@ -195,18 +207,24 @@ impl Client {
     }
 
     /// [`poll_output`](Self::poll_output) in numbers.
-    pub fn poll_numbers(&mut self) -> Option<Numbers> {
-        loop {
-            let output = self.outputs.pop()?;
-            let stands = match output.op {
-                RELEASE_TOPIC => self.topics.release(output.a),
-                RELEASE_EPOCH => self.epochs.release(output.a),
+    pub fn poll_numbers(&mut self) -> Option<&Numbers> {
+        while let Some(&Numbers { op, a, .. }) = self.outputs.pop() {
+            let stands = match op {
+                RELEASE_TOPIC => self.topics.release(a),
+                RELEASE_EPOCH => self.epochs.release(a),
                 _ => true,
             };
             if stands {
-                return Some(output);
+                break;
             }
         }
+        self.outputs.last()
+    }
+
+    /// What was polled last; `None` after the end.
+    #[must_use]
+    pub fn polled(&self) -> Option<&Numbers> {
+        self.outputs.last()
     }
 
     /// Whether [`poll_output`](Self::poll_output) may have something.

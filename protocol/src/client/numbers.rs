@@ -8,12 +8,16 @@ use alloc::vec::Vec;
 use super::subscription::{Phase, Subscription};
 
 /// The subscriptions by the number of their topic.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Topics {
     slots: Vec<Option<Subscription>>,
 }
 
 impl Topics {
+    pub(super) const fn new() -> Self {
+        Self { slots: Vec::new() }
+    }
+
     /// Whatever stands there. For the hot path, which asks for the phase anyway.
     pub(super) fn slot(&mut self, topic: u32) -> Option<&mut Subscription> {
         self.slots.get_mut(topic as usize)?.as_mut()
@@ -27,11 +31,10 @@ impl Topics {
 
     /// The subscription, begun if there is none; `None` for 0, which is no topic.
     pub(super) fn entry(&mut self, topic: u32) -> Option<&mut Subscription> {
-        let at = topic as usize;
-        if at >= self.slots.len() {
-            self.slots.resize_with(at + 1, || None);
+        while topic as usize >= self.slots.len() {
+            self.slots.push(None);
         }
-        let slot = self.slots.get_mut(at).filter(|_| topic != 0)?;
+        let slot = self.slots.get_mut(topic as usize).filter(|_| topic != 0)?;
         if slot.as_ref().is_none_or(|s| s.phase == Phase::Gone) {
             *slot = Some(Subscription::new());
         }
@@ -64,30 +67,35 @@ impl Topics {
 const RELEASING: u32 = u32::MAX;
 
 /// How many topics stand in each epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Epochs {
     topics: Vec<u32>,
 }
 
 impl Epochs {
+    pub(super) const fn new() -> Self {
+        Self { topics: Vec::new() }
+    }
+
     /// One more topic stands in this epoch.
     pub(super) fn hold(&mut self, epoch: u32) {
-        if epoch == 0 {
-            return;
-        }
-        let at = epoch as usize;
-        if at >= self.topics.len() {
-            self.topics.resize(at + 1, 0);
-        }
-        if let Some(held) = self.topics.get_mut(at) {
+        if let Some(held) = self.slot(epoch) {
             *held = if *held == RELEASING { 1 } else { *held + 1 };
         }
     }
 
+    /// `None` for 0, which is no epoch.
+    fn slot(&mut self, epoch: u32) -> Option<&mut u32> {
+        while epoch as usize >= self.topics.len() {
+            self.topics.push(0);
+        }
+        self.topics.get_mut(epoch as usize).filter(|_| epoch != 0)
+    }
+
     /// One topic fewer; says whether the number's release is to be queued.
     pub(super) fn let_go(&mut self, epoch: u32) -> bool {
-        match self.topics.get_mut(epoch as usize) {
-            Some(held) if epoch != 0 && *held != RELEASING => {
+        match self.slot(epoch) {
+            Some(held) if *held != RELEASING => {
                 *held = held.saturating_sub(1);
                 self.drop_unused(epoch)
             }
@@ -97,12 +105,8 @@ impl Epochs {
 
     /// Says whether the number's release is to be queued, because nothing stands in the epoch.
     pub(super) fn drop_unused(&mut self, epoch: u32) -> bool {
-        let at = epoch as usize;
-        if epoch != 0 && at >= self.topics.len() {
-            self.topics.resize(at + 1, 0);
-        }
-        match self.topics.get_mut(at) {
-            Some(held) if epoch != 0 && *held == 0 => {
+        match self.slot(epoch) {
+            Some(held) if *held == 0 => {
                 *held = RELEASING;
                 true
             }
@@ -112,7 +116,7 @@ impl Epochs {
 
     /// The release is being polled; says whether the number is still free.
     pub(super) fn release(&mut self, epoch: u32) -> bool {
-        match self.topics.get_mut(epoch as usize) {
+        match self.slot(epoch) {
             Some(held) if *held == RELEASING => {
                 *held = 0;
                 true

@@ -127,13 +127,17 @@ impl Numbers {
 /// The outputs that have not been polled, in order.
 ///
 /// A `VecDeque` would do, but it is ten times the code, and a driver polls until nothing is left.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outputs {
     queue: Vec<Numbers>,
     polled: usize,
 }
 
 impl Outputs {
+    pub(super) const fn new() -> Self {
+        Self { queue: Vec::new(), polled: 0 }
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, output: Output) {
         let Numbers { op, a, b, c, d } = Numbers::from(output);
@@ -150,16 +154,19 @@ impl Outputs {
         self.queue.push(Numbers { op, a, b, c, d });
     }
 
-    pub(super) fn pop(&mut self) -> Option<Numbers> {
-        let output = self.queue.get(self.polled).copied();
-        match output {
-            Some(_) => self.polled += 1,
-            None => {
-                self.queue.clear();
-                self.polled = 0;
-            }
+    /// The next one, which [`last`](Self::last) gives again until the one after it.
+    pub(super) fn pop(&mut self) -> Option<&Numbers> {
+        if self.is_empty() {
+            self.queue.clear();
+            self.polled = 0;
+            return None;
         }
-        output
+        self.polled += 1;
+        self.last()
+    }
+
+    pub(super) fn last(&self) -> Option<&Numbers> {
+        self.queue.get(self.polled.wrapping_sub(1))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -51,23 +51,22 @@ impl Client {
         self.clock.advance(now);
         let until = if timeout_ms == 0 { NEVER } else { self.clock.after(timeout_ms) };
         self.turn(self.main);
-        let held = self.asking() != self.main;
+        let sends = self.link.is_connected() && self.asking() == self.main;
         let code = match self.link.stage {
-            Stage::Connected if !held && self.requests.open() < MOST_OPEN_REQUESTS => {
-                self.due_at = self.due_at.min(until);
-                let id = self.requests.push(ask, self.at, until);
-                self.speak();
-                send(&mut self.outputs, id, ask, false);
-                return id;
-            }
-            Stage::Connected if !held => ErrorCode::LIMIT,
             Stage::Closed => ErrorCode::CLOSED,
             Stage::Stopped => ErrorCode::NOT_SENT,
-            _ if self.requests.waiting() < self.config.waiting_requests => {
-                self.due_at = self.due_at.min(until);
-                return self.requests.push(ask, WAITING, until);
+            _ if sends && self.requests.open() >= MOST_OPEN_REQUESTS => ErrorCode::LIMIT,
+            _ if !sends && self.requests.waiting() >= self.config.waiting_requests => {
+                ErrorCode::OFFLINE_QUEUE_FULL
             }
-            _ => ErrorCode::OFFLINE_QUEUE_FULL,
+            _ => {
+                self.due_at = self.due_at.min(until);
+                let id = self.requests.push(ask, if sends { self.at } else { WAITING }, until);
+                if sends {
+                    send(self.speak(), id, ask, false);
+                }
+                return id;
+            }
         };
         let id = self.requests.number();
         self.outputs.push(Output::Rejected { id, code });

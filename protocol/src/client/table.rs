@@ -1,4 +1,4 @@
-//! The table of requests that wait to be sent or for their answer, in order of their numbers.
+//! The table of requests that wait to be sent or for their answer, in the order in which they were begun.
 
 use alloc::vec::Vec;
 
@@ -46,8 +46,8 @@ pub(super) struct Request {
     pub(super) until: Millis,
 }
 
-/// The table. Numbers are given in order, so it stays sorted.
-#[derive(Debug, Default)]
+/// The table, in order.
+#[derive(Debug)]
 pub(super) struct Requests {
     last: u32,
     table: Vec<Request>,
@@ -57,6 +57,10 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    pub(super) const fn new() -> Self {
+        Self { last: 0, table: Vec::new(), done: 0, waiting: 0 }
+    }
+
     /// A number that no open request has. It wraps after four billion; 0 is none.
     pub(super) fn number(&mut self) -> u32 {
         self.last = self.last.wrapping_add(1).max(1);
@@ -87,12 +91,8 @@ impl Requests {
 
     /// Takes the request with this number that was sent on this link; it is over. [`WAITING`] takes what the user asked on any.
     pub(super) fn take(&mut self, id: u64, on: u8) -> Option<Request> {
-        let id = u32::try_from(id).ok()?;
-        // Counted from the oldest, so that the order holds where the numbers wrap.
-        let oldest = self.table.first()?.id;
-        let age = |request: &Request| request.id.wrapping_sub(oldest);
-        let at = self.table.binary_search_by_key(&id.wrapping_sub(oldest), age).ok()?;
-        let entry = self.table.get_mut(at)?;
+        // Few are open and most answers come in order, so the first that is looked at is mostly the one.
+        let entry = self.table.iter_mut().find(|request| u64::from(request.id) == id)?;
         let request = *entry;
         let fits = if on == WAITING { request.ask.is_users() } else { request.on == on };
         if request.ask == Ask::Done || !fits {
@@ -112,14 +112,19 @@ impl Requests {
     ///
     /// Not generic: each use would be a copy of it in the WASM module.
     pub(super) fn retain(&mut self, keep: &mut dyn FnMut(&mut Request) -> bool) {
-        self.waiting = 0;
-        let waiting = &mut self.waiting;
-        self.table.retain_mut(|request| {
-            let kept = request.ask != Ask::Done && keep(request);
-            *waiting += usize::from(kept && request.on == WAITING);
-            kept
-        });
-        self.done = 0;
+        (self.waiting, self.done) = (0, 0);
+        let mut kept = 0;
+        for at in 0..self.table.len() {
+            let Some(mut request) = self.table.get(at).copied() else { break };
+            if request.ask != Ask::Done && keep(&mut request) {
+                self.waiting += usize::from(request.on == WAITING);
+                if let Some(slot) = self.table.get_mut(kept) {
+                    *slot = request;
+                }
+                kept += 1;
+            }
+        }
+        self.table.truncate(kept);
     }
 
     #[cfg(test)]

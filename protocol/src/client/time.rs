@@ -9,14 +9,20 @@ pub(super) const NEVER: Millis = Millis::MAX;
 ///
 /// A page's clock must count while the machine sleeps, so it is the wall clock, which people change. Only its steps forward
 /// count; a step back delays nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clock {
     told: Millis,
     passed: Millis,
 }
 
 impl Clock {
+    pub(super) const fn new() -> Self {
+        Self { told: 0, passed: 0 }
+    }
+
     /// Takes the driver's time and gives the core's.
+    // Called by every input, so inlined it would be much of the WASM module; the same below.
+    #[inline(never)]
     pub(super) fn advance(&mut self, now: Millis) -> Millis {
         self.passed = self.passed.saturating_add(now.saturating_sub(self.told));
         self.told = now;
@@ -28,6 +34,7 @@ impl Clock {
     }
 
     /// The moment that comes this much later.
+    #[inline(never)]
     pub(super) fn after(&self, ms: Millis) -> Millis {
         self.passed.saturating_add(ms)
     }
