@@ -11,6 +11,7 @@ use tidewire_protocol::{
 
 use crate::{
     admission::Places,
+    alarms::Alarms,
     broker::{Broker, MemoryBroker},
     calls::CallRule,
     clock::Clock,
@@ -399,6 +400,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         }
         let counters = Arc::<Counters>::default();
         let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
+        let (clock, stop) = (Clock::start(), Arc::default());
         let session = Arc::new(self.options.session(self.hooks.on_token.is_some()));
         Live::new(Shared {
             options: self.options,
@@ -411,8 +413,9 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             sessions: Sessions::default(),
             in_flight: InFlight::default(),
             places: Places::default(),
-            clock: Clock::start(),
-            stop: Arc::default(),
+            clock,
+            alarms: Alarms::new(clock, Arc::clone(&stop)),
+            stop,
             new_id: self.new_id,
         })
     }

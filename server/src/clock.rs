@@ -16,12 +16,7 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Millis {
-        self.at(Instant::now())
-    }
-
-    /// What [`now`](Self::now) is at that moment.
-    pub(crate) fn at(&self, moment: Instant) -> Millis {
-        millis(moment.saturating_duration_since(self.origin))
+        millis(self.origin.elapsed())
     }
 
     /// The moment at which [`now`](Self::now) will be `at`.

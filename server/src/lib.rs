@@ -6,6 +6,7 @@
 //! The schema that both sides share is written with [`schema!`](tidewire_protocol::schema!) in a crate of its own.
 
 mod admission;
+mod alarms;
 pub mod broker;
 mod builder;
 mod calls;

@@ -7,6 +7,7 @@ use tidewire_protocol::{code::CloseCode, name::Topic, schema::TypedTopic, sessio
 
 use crate::{
     admission::Places,
+    alarms::Alarms,
     broker::Event,
     builder::LiveBuilder,
     calls::CallRule,
@@ -56,6 +57,7 @@ pub(crate) struct Shared<V> {
     pub(crate) places: Places,
     pub(crate) clock: Clock,
     pub(crate) stop: Arc<Stop>,
+    pub(crate) alarms: Arc<Alarms>,
     pub(crate) new_id: Box<dyn Fn() -> String + Send + Sync>,
 }
 

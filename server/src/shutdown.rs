@@ -149,9 +149,19 @@ impl Stop {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// Wakes the tasks of connections, as far as they have not ended.
+    pub(crate) fn wake(&self, keys: &[u32]) {
+        let connections = self.lock();
+        let outboxes = keys.iter().filter_map(|key| connections.get(*key as usize)?.upgrade());
+        let outboxes: Vec<_> = outboxes.collect();
+        drop(connections);
+        outboxes.iter().for_each(|outbox| outbox.wake());
+    }
+
     /// Enters a connection, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Entered {
         let key = self.lock().insert(Arc::downgrade(outbox));
+        let key = u32::try_from(key).expect("no machine has memory for so many");
         Entered { stop: Arc::clone(self), key }
     }
 
@@ -189,10 +199,15 @@ impl Stop {
 #[derive(Debug)]
 pub(crate) struct Entered {
     stop: Arc<Stop>,
-    key: usize,
+    key: u32,
 }
 
 impl Entered {
+    /// What it is entered under. Another has the key after it.
+    pub(crate) const fn key(&self) -> u32 {
+        self.key
+    }
+
     /// Whether connections that are closed end at once, whatever they still have to do.
     pub(crate) fn is_over(&self) -> bool {
         self.stop.over.load(Ordering::SeqCst)
@@ -202,7 +217,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut connections = self.stop.lock();
-        connections.remove(self.key);
+        connections.remove(self.key as usize);
         if connections.is_empty() {
             self.stop.none_left.notify_waiters();
         }

@@ -79,20 +79,20 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// Goes on with the end: whether anything changed, or `None` when all is done.
     pub(super) fn poll_ending(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let socket_moved = self.poll_socket_end(cx);
-        let hooks_moved = self.poll_on_close(cx);
+        let hooks_moved = self.poll_on_close();
         match self.ending.as_deref() {
             Some(Ending { socket: Socket::Gone, on_close: OnClose::Done, .. }) => None,
             _ => Some(socket_moved | hooks_moved),
         }
     }
 
-    fn poll_on_close(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_on_close(&mut self) -> bool {
         let now = self.now();
         if self.hook.is_some() {
             // A hook that runs too long is dropped, `on_close` too.
             let Some(at) = self.core.hook_deadline() else { return false };
             if at > now {
-                return self.poll_until(cx, at);
+                return self.poll_until(at);
             }
             self.hook = None;
             self.core.handle_hook_ended();
@@ -127,7 +127,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let (before, give_up) = (*socket, *give_up);
         let after = match before {
             Socket::Gone => return false,
-            _ if self.poll_until(cx, give_up) => Socket::Gone,
+            _ if self.poll_until(give_up) => Socket::Gone,
             Socket::Flushing => self.flush_and_end(cx),
             Socket::Draining => self.drain(cx),
         };

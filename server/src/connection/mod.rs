@@ -28,7 +28,6 @@ use tidewire_protocol::{
     frame::server::PING,
     session,
 };
-use tokio::time::Sleep;
 
 use crate::{
     admission::{Admitted, Place},
@@ -73,7 +72,8 @@ pub(crate) struct Connection<V: Send + Sync + 'static> {
     later: Option<Box<Later>>,
     calls: Option<Box<Calls>>,
     refused: Refused,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// When the task is woken at the latest, if that is still to come.
+    alarm: Millis,
     ending: Option<Box<Ending>>,
     /// The time, read once in each turn.
     now: Millis,
@@ -140,7 +140,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             later: None,
             calls: None,
             refused: Refused::default(),
-            timer: None,
+            alarm: 0,
             ending: None,
             now,
             entered,
@@ -203,7 +203,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         // First the socket takes what waits: only then is there room to read history on.
         self.flush(cx);
         moved |= self.poll_behind(cx);
-        moved | self.poll_timer(cx)
+        moved | self.poll_timer()
     }
 
     /// Polls the hook that runs and gives the next waiting frame its turn. Whether anything changed.
@@ -312,7 +312,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     }
 
     /// Does what is due and sets the timer for what comes next. Whether anything changed.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_timer(&mut self) -> bool {
         let due = self.core.handle_timeout(self.now());
         match due.map(|due| (due, due.close_code())) {
             Some((_, None)) => self.ping(),
@@ -324,24 +324,19 @@ impl<V: Send + Sync + 'static> Connection<V> {
             None => {}
         }
         let next = self.core.poll_timeout();
-        due.is_some() | next.is_some_and(|at| self.poll_until(cx, at))
+        due.is_some() | next.is_some_and(|at| self.poll_until(at))
     }
 
     /// Whether `at` has come; if not, the task is woken then, or earlier.
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Millis) -> bool {
-        let clock = self.live.shared().clock;
-        while at > self.now {
-            // A timer that fires too early costs one turn; moving it for each frame would cost more.
-            let timer = match &mut self.timer {
-                Some(timer) if clock.at(timer.deadline()) <= at && !timer.is_elapsed() => timer,
-                timer => timer.insert(Box::pin(tokio::time::sleep_until(clock.instant(at)))),
-            };
-            if timer.as_mut().poll(cx).is_pending() {
-                return false;
-            }
-            self.now = clock.now();
+    fn poll_until(&mut self, at: Millis) -> bool {
+        if at <= self.now {
+            return true;
         }
-        true
+        // An alarm that comes too early costs one turn; another one for each frame would cost more.
+        if self.alarm <= self.now || self.alarm > at {
+            self.alarm = self.live.shared().alarms.set(self.entered.key(), self.now, at);
+        }
+        false
     }
 
     fn ping(&mut self) {
