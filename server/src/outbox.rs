@@ -61,10 +61,14 @@ struct State {
     cork: Option<Box<Cork>>,
     queue: Queue,
     /// Subscriptions that have begun to lag, for the connection's task.
-    lagging: Vec<CatchUp>,
-    closed: Option<CloseReason>,
+    lagging: Option<Box<Lagging>>,
+    closed: Option<Box<CloseReason>>,
     failed: Option<io::ErrorKind>,
 }
+
+/// In a box, as hardly any connection has one.
+#[derive(Debug, Default)]
+struct Lagging(Vec<CatchUp>);
 
 #[derive(Debug)]
 struct Frame {
@@ -108,7 +112,7 @@ impl Outbox {
             written: 0,
             cork: None,
             queue: Queue::new(limits),
-            lagging: Vec::new(),
+            lagging: None,
             closed: None,
             failed: None,
         };
@@ -148,7 +152,7 @@ impl Outbox {
         self.pull(&mut state);
         state.written = 0;
         state.drop_waiting();
-        let (io, lagging) = (state.io.take(), std::mem::take(&mut state.lagging));
+        let (io, lagging) = (state.io.take(), state.lagging.take());
         drop(state);
         drop((io, lagging));
     }
@@ -271,7 +275,7 @@ impl Outbox {
         let mut state = self.lock();
         // Whoever has closed it gives nothing more to its subscriptions.
         if state.closed.is_none() {
-            state.lagging.push(cursor);
+            state.lagging.get_or_insert_default().0.push(cursor);
             drop(state);
             self.task.wake();
         }
@@ -280,7 +284,9 @@ impl Outbox {
     /// Takes the subscriptions that have begun to lag. Returns whether there is room to read on: the socket has taken all.
     pub(crate) fn take_lagging(&self, into: &mut Vec<CatchUp>) -> bool {
         let mut state = self.lock();
-        into.append(&mut state.lagging);
+        if let Some(mut lagging) = state.lagging.take() {
+            into.append(&mut lagging.0);
+        }
         state.frames.is_empty()
     }
 
@@ -345,14 +351,14 @@ impl Outbox {
             let bytes = encode::close(code.0, &text);
             self.write(state, &bytes, 0, Bytes::clone);
         }
-        state.closed = Some(reason);
+        state.closed = Some(Box::new(reason));
         self.is_closed.store(true, Ordering::Release);
         self.task.wake();
     }
 
     /// Why it was closed.
     pub(crate) fn closed(&self) -> Option<CloseReason> {
-        if self.is_closed() { self.lock().closed.clone() } else { None }
+        if self.is_closed() { self.lock().closed.as_deref().cloned() } else { None }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -99,6 +99,10 @@ impl<V: Send + Sync + 'static> Session<V> {
         }
     }
 
+    /// What it takes, however many handles there are.
+    #[cfg(test)]
+    pub(crate) const SIZE: usize = size_of::<Inner<V>>();
+
     /// The session's id, unique among the sessions of its [`Live`].
     #[must_use]
     pub fn id(&self) -> &str {
