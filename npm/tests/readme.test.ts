@@ -1,16 +1,33 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ErrorCode } from "../src/index.js";
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 
-test("the code of both READMEs is code that compiles", () => {
-  const compiled = read("readme.tsx").replaceAll("export function", "function");
-  const readmes = read("../README.md") + read("../../README.md");
-  const blocks = [...readmes.matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
-  assert(blocks.length > 5);
-  for (const block of blocks) {
-    const code = block.replace(/^import .*\n/gm, "").trim();
-    assert(compiled.includes(code), `not in tests/readme.tsx:\n${code}`);
-  }
+/** Some of it stands in a block of its own, so that one name may be used twice. */
+const flat = (code: string) => code.replace(/^ +/gm, "");
+
+for (const page of ["../README.md", "../../README.md", "../../docs/client.md"]) {
+  test(`the code of ${page} is code that compiles`, () => {
+    const compiled = flat(read("readme.tsx").replaceAll("export function", "function"));
+    const blocks = [...read(page).matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
+    assert(blocks.length > 0);
+    for (const block of blocks) {
+      const code = flat(block.replace(/^import .*\n/gm, "").trim());
+      assert(compiled.includes(code), `not in tests/readme.tsx:\n${code}`);
+    }
+  });
+}
+
+test("docs/client.md has every name that the package exports, and every error", () => {
+  const page = read("../../docs/client.md");
+  const names = (file: string) =>
+    [...read(file).matchAll(/export (?:type )?\{([^}]*)\}|export (?:type|interface|function|const) (\w+)/gs)]
+      .flatMap(([, list = "", name = ""]) => `${list},${name}`.split(","))
+      .map((name) => name.replace("type ", "").trim())
+      .filter((name) => name !== "");
+  const missing = [...names("../src/index.ts"), ...names("../src/react.ts")].filter((name) => !page.includes(`\`${name}`));
+  assert.deepEqual(missing, []);
+  assert.deepEqual(Object.keys(ErrorCode).filter((name) => !page.includes(`\`${name}\``)), []);
 });

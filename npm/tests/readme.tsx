@@ -1,23 +1,59 @@
-// The code of README.md, compiled by `npm run typecheck`; readme.test.ts holds the two together.
+// The code of README.md and docs/client.md, compiled by `npm run typecheck`; readme.test.ts holds them together.
 
-import { connect, ErrorCode, type Schema, TidewireError, topicName } from "../src/index.js";
-import { useConnection, useTopic } from "../src/react.js";
+import { connect, ErrorCode, items, presence, reduced, type Schema, TidewireError, topicName } from "../src/index.js";
+import { createLiveContext, useCall, useConnection, usePresence, useTopic } from "../src/react.js";
 
-interface ChatTopics {
-  "chat:{room}": { event: { text: string; at_ms: number }; publish: { text: string } };
-  prices: { event: number; publish: never };
+interface Message {
+  text: string;
+  user: string;
+  at_ms: number;
 }
-declare const chat: Schema<ChatTopics>;
+interface Order {
+  id: string;
+  amount: number;
+}
+interface ChatTopics {
+  "chat:{room}": { event: Message; publish: { text: string }; snapshot: Array<Message>; presence: { status: string } };
+  prices: { event: number; publish: never; snapshot: Array<number> };
+  orders: { event: Order; publish: never; key: "id"; snapshot: { [key in string]: Order } };
+  sales: { event: Order; publish: never; snapshot: { total: number } };
+}
+interface ChatCalls {
+  "rooms.create": { args: { name: string }; reply: { id: number } };
+}
+declare const chat: Schema<ChatTopics, ChatCalls>;
+declare const me: string;
 declare const input: string;
+declare const leaving: AbortSignal;
 declare const fetchToken: () => Promise<string>;
 declare const show: (text: string) => void;
-declare const draw: (quote: number) => void;
+declare const draw: (value: unknown) => void;
 
 const live = connect(chat, { url: "/ws", token: () => fetchToken() });
 const room = live.subscribe("chat:general", (message) => show(message.text));
 await room.publish({ text: "hello" });
 
 for await (const quote of live.subscribe("prices")) draw(quote);
+
+{
+  const room = live.subscribe("chat:general", { state: items() });
+  room.state.subscribe(() => draw(room.state.getSnapshot().value));
+  await room.publish({ text: "hello" }, { echo: { text: "hello", user: me, at_ms: Date.now() } });
+
+  const { events } = await room.history({ before: 42, limit: 50 });
+  for (const { data, offset } of events) show(`${offset}: ${data.text}`);
+}
+
+{
+  const { id } = await live.call("rooms.create", { name: "lobby" }, { timeout: 5_000, signal: leaving });
+  show(`room ${id}`);
+}
+
+{
+  live.subscribe("chat:general", (message) => show(message.text), { presence: { status: "here" } });
+  const here = presence(live, "chat:general");
+  here.subscribe(() => draw(here.getSnapshot()?.members));
+}
 
 live.subscribe(topicName("chat:{room}", { room: input }), (message) => show(message.text));
 
@@ -41,8 +77,46 @@ live.connection.subscribe(() => {
   if (incompatible.length > 0) show("this page is older than its server: reload it");
 });
 
+const sales = live.subscribe("sales", {
+  state: reduced((state, order) => ({ total: state.total + order.amount })),
+});
+const count = live.subscribe("orders", {
+  state: reduced(
+    (ids: ReadonlySet<string>, order, { key = "" }) => {
+      const next = new Set(ids);
+      if (order) next.add(key);
+      else next.delete(key);
+      return next;
+    },
+    (snapshot) => new Set(Object.keys(snapshot ?? {})),
+  ),
+});
+draw([sales.state.getSnapshot().value?.total, count.state.getSnapshot().value?.size]);
+
+live.subscribe("orders", (order) => draw(order), { onRemoved: (key) => show(`${key} is closed`) });
+
+await room.setWish({ status: "away" });
+
 export function Room({ name }: { name: string }) {
-  const { state } = useConnection(live);
-  const { events } = useTopic(live, topicName("chat:{room}", { room: name }));
-  return <ul title={state}>{events.map((message) => <li key={message.at_ms}>{message.text}</li>)}</ul>;
+  const { state: connection } = useConnection(live);
+  const { state = [], publish } = useTopic(live, topicName("chat:{room}", { room: name }));
+  const say = (text: string) => publish({ text }, { echo: { text, user: me, at_ms: Date.now() } });
+  return (
+    <section title={connection}>
+      {state.map((message) => <p key={message.at_ms}>{message.text}</p>)}
+      <button onClick={() => say("hello")}>Say hello</button>
+    </section>
+  );
+}
+
+export const { LiveProvider, useLive } = createLiveContext(chat);
+
+export function NewRoom() {
+  const { call, state, error } = useCall(useLive(), "rooms.create");
+  const here = usePresence(useLive(), "chat:general");
+  return (
+    <button disabled={state === "pending"} onClick={() => call({ name: "lobby" })}>
+      {state === "failed" ? String(error) : `Create a room (${here?.count ?? 0} here)`}
+    </button>
+  );
 }
