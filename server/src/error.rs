@@ -119,6 +119,26 @@ impl From<tidewire_protocol::session::SubscribeError> for SubscribeError {
     }
 }
 
+/// Why a topic's history was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// The topic's name is not valid, or a parameter of it is empty or too long.
+    #[error("the topic is not valid")]
+    InvalidTopic,
+    /// An event there is not of the topic's type: it was published without one.
+    #[error("the event at {offset} is not of the topic's type: {message}")]
+    InvalidData {
+        /// Its offset.
+        offset: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The broker cannot be reached, or has no room for another topic.
+    #[error("the broker is not available: {0}")]
+    Unavailable(String),
+}
+
 /// A hook's no: a code, words for the client, and for `on_auth` the HTTP status.
 ///
 /// Any error converts into it by `?`: the client is then told `internal` and nothing else, and the error goes to the log.

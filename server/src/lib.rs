@@ -15,6 +15,7 @@ mod close;
 mod connection;
 mod error;
 mod hooks;
+mod history;
 mod hub;
 mod identity;
 mod io;
@@ -29,6 +30,7 @@ mod request;
 mod rights;
 mod session;
 mod shutdown;
+mod snapshots;
 #[cfg(feature = "test")]
 pub mod test;
 mod topics;
@@ -39,8 +41,9 @@ pub use builder::LiveBuilder;
 pub use close::CloseReason;
 pub use error::{
     Access::{self, Allow, Deny},
-    PublishError, Refusal, SendError, SubscribeError,
+    HistoryError, PublishError, Refusal, SendError, SubscribeError,
 };
+pub use history::{History, Past};
 pub use hooks::Context;
 pub use identity::Identity;
 pub use live::Live;
@@ -49,6 +52,7 @@ pub use publishing::Publishing;
 pub use request::Request;
 pub use session::Session;
 pub use shutdown::Shutdown;
+pub use snapshots::Snapshot;
 pub use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     delivery::Overflow,

@@ -64,6 +64,8 @@ struct State {
     lagging: Option<Box<Lagging>>,
     closed: Option<Box<CloseReason>>,
     failed: Option<io::ErrorKind>,
+    /// The connection's task is to be woken when nothing waits any more.
+    is_awaited: bool,
 }
 
 /// In a box, as hardly any connection has one.
@@ -115,6 +117,7 @@ impl Outbox {
             lagging: None,
             closed: None,
             failed: None,
+            is_awaited: false,
         };
         Self {
             deflate,
@@ -160,6 +163,19 @@ impl Outbox {
     /// Whether the connection takes the compressed frames that all connections share.
     pub(crate) fn compresses(&self) -> bool {
         self.deflate.is_some_and(Deflate::is_shared)
+    }
+
+    /// A text frame for this connection alone.
+    pub(crate) fn text(&self, text: &str) -> Bytes {
+        match self.deflate {
+            Some(deflate) => deflate.frame(Opcode::Text, text.as_bytes()),
+            None => encode::text(text),
+        }
+    }
+
+    /// What the connection agreed to.
+    pub(crate) fn deflate(&self) -> Option<Deflate> {
+        self.deflate
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -241,6 +257,29 @@ impl Outbox {
             self.counters.sent(1, frame.len());
             self.write(&mut state, &frame, 0, Bytes::clone);
         }
+    }
+
+    /// Sends a message in fragments, of which some may be shared with other connections. It does not count: whoever sends it has
+    /// waited until the outbox was [drained](Self::drained).
+    pub(crate) fn send_fragments(&self, fragments: &[Bytes]) {
+        let mut state = self.lock();
+        if state.closed.is_none() {
+            self.counters.sent(1, fragments.iter().map(Bytes::len).sum());
+            for fragment in fragments {
+                self.write(&mut state, fragment, 0, Bytes::clone);
+            }
+        }
+    }
+
+    /// Resolves when the socket has taken all that was sent to it, or the connection is closed. For hooks, which the connection's
+    /// task polls: large answers go out at the pace of whoever reads them.
+    pub(crate) async fn drained(&self) {
+        std::future::poll_fn(|_| {
+            let mut state = self.lock();
+            state.is_awaited = !state.frames.is_empty() && state.closed.is_none();
+            if state.is_awaited { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 
     /// Gives a batch of events to a subscription and does what the verdict says.
@@ -391,10 +430,13 @@ impl Outbox {
             if let Some(kind) = state.failed {
                 return Err(kind.into());
             }
-            let State { io: Some(io), frames, written, .. } = &mut *state else {
+            let State { io: Some(io), frames, written, is_awaited, .. } = &mut *state else {
                 return Ok(Flushed::All);
             };
             if frames.is_empty() {
+                if std::mem::take(is_awaited) {
+                    self.task.wake();
+                }
                 // A stream that buffers wakes the task itself when its flush can go on.
                 return match io.poll_flush(cx) {
                     Poll::Ready(Err(error)) => Err(error),

@@ -1,6 +1,6 @@
 //! Typed topics: the rules an application gives each ([`TopicBuilder`]), and the handle to publish to one ([`TopicHandle`]).
 
-use std::{fmt, future::Future, marker::PhantomData, time::Duration};
+use std::{fmt, future::Future, hash::Hash, marker::PhantomData, time::Duration};
 
 use serde_json::value::RawValue;
 use tidewire_protocol::{
@@ -20,6 +20,7 @@ use crate::{
     metrics::Count,
     publishing::Publishing,
     session::Session,
+    snapshots::{self, Snapshot, SnapshotHook},
 };
 
 /// What a topic keeps unless it says otherwise: enough for a reconnect to miss nothing in an ordinary chat.
@@ -55,6 +56,8 @@ pub(crate) struct Rule<V> {
     pub(crate) is_public: bool,
     pub(crate) on_subscribe: Option<SubscribeHook<V>>,
     pub(crate) on_publish: Option<PublishHook<V>>,
+    /// Makes the topic's state, where that is not what history holds.
+    pub(crate) snapshot: Option<SnapshotHook<V>>,
 }
 
 /// The rules of one typed topic. A topic that says neither `on_subscribe` nor `public` cannot be subscribed to by clients;
@@ -81,6 +84,7 @@ where
             is_public: false,
             on_subscribe: None,
             on_publish: None,
+            snapshot: None,
         };
         Self { context, rule, topic: PhantomData }
     }
@@ -136,6 +140,52 @@ where
         self
     }
 
+    /// Makes the topic's state for clients that ask for it as they subscribe. Without it that is what history holds: the list of its events,
+    /// or of a keyed topic the last event of each key.
+    ///
+    /// The application commits a change before it publishes it; then nothing is missing between the state and the events that follow,
+    /// but a change may be in both, unless the handler says the state's [version](Snapshot::version). History must hold
+    /// what is published while the handler runs: otherwise it runs again, at most three times in all.
+    ///
+    /// The handler sees no session, since all who ask while it runs get the same; see [`snapshot_for`](Self::snapshot_for) and
+    /// [`snapshot_each`](Self::snapshot_each).
+    #[must_use]
+    pub fn snapshot<F, R, M>(self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<M, Refusal>> + Send + 'static,
+        M: Into<Snapshot<T::Snapshot>> + Send + 'static,
+    {
+        self.snapshot_for(|_| (), move |context, topic, ()| hook(context, topic))
+    }
+
+    /// As [`snapshot`](Self::snapshot), for a state that depends on who asks: sessions with equal keys share a run. What the handler
+    /// shows depends on the topic and the key alone.
+    #[must_use]
+    pub fn snapshot_for<Key, K, F, R, M>(mut self, key: Key, hook: F) -> Self
+    where
+        Key: Fn(&Session<V>) -> K + Send + Sync + 'static,
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        F: Fn(Context<S>, T, K) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<M, Refusal>> + Send + 'static,
+        M: Into<Snapshot<T::Snapshot>> + Send + 'static,
+    {
+        self.rule.snapshot = Some(snapshots::shared(self.context.clone(), key, hook));
+        self
+    }
+
+    /// As [`snapshot`](Self::snapshot), for a state that is each session's own: every request runs the handler.
+    #[must_use]
+    pub fn snapshot_each<F, R, M>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>, Session<V>, T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<M, Refusal>> + Send + 'static,
+        M: Into<Snapshot<T::Snapshot>> + Send + 'static,
+    {
+        self.rule.snapshot = Some(snapshots::each(self.context.clone(), hook));
+        self
+    }
+
     /// Turns what a client publishes into the event that all subscribers get, or refuses it.
     ///
     /// A client that was cut off sends again what was not acknowledged, under the same [`mid`](Context::mid). The event is appended once, but
@@ -175,8 +225,8 @@ pub(crate) fn event_of<T: TypedTopic>(event: &T::Event) -> Result<Event, serde_j
 
 /// One typed topic of a [`Live`]: see [`Live::topic`].
 pub struct TopicHandle<'a, V, T> {
-    live: &'a Live<V>,
-    topic: T,
+    pub(crate) live: &'a Live<V>,
+    pub(crate) topic: T,
 }
 
 impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {

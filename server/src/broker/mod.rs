@@ -185,6 +185,38 @@ pub struct Range {
     pub bytes: usize,
 }
 
+impl Range {
+    /// The last events, at most so many.
+    #[must_use]
+    pub const fn last(limit: usize) -> Self {
+        Self { after: None, before: None, limit, bytes: usize::MAX }
+    }
+
+    /// The first events after an offset.
+    #[must_use]
+    pub const fn after(offset: u64) -> Self {
+        Self { after: Some(offset), ..Self::last(usize::MAX) }
+    }
+
+    /// Only what is before an offset.
+    #[must_use]
+    pub const fn before(self, offset: u64) -> Self {
+        Self { before: Some(offset), ..self }
+    }
+
+    /// At most so many events.
+    #[must_use]
+    pub const fn limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// At most so many bytes of events; one event is given whatever its size.
+    #[must_use]
+    pub const fn bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+}
+
 /// How a topic is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {

@@ -135,7 +135,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let kind = match frame.kind {
             Kind::Hello => session::Kind::Hello,
             Kind::Pong => session::Kind::Pong,
-            Kind::Subscribe | Kind::Unsubscribe | Kind::Token => session::Kind::Request,
+            Kind::Subscribe | Kind::Unsubscribe | Kind::Token | Kind::History => {
+                session::Kind::Request
+            }
             Kind::Call => session::Kind::Call,
             Kind::Cancel => session::Kind::Cancel,
             Kind::Other => session::Kind::Other,

@@ -1,7 +1,7 @@
 //! One connection's driver: a future that owns the socket's reading side and everything that a session does.
 //!
 //! It moves bytes and runs hooks; what to do it asks the session core. Reading order: this file polls, [`input`] turns bytes into
-//! frames, [`hello`] and [`requests`] answer them, [`ending`] closes.
+//! frames, [`hello`], [`requests`] and [`subscribe`] answer them, [`ending`] closes.
 //!
 //! Invariant: at most one hook runs, and nothing else waits for it: bytes are read, pings answered, and what waits is written beside it.
 
@@ -10,6 +10,7 @@ mod ending;
 mod hello;
 mod input;
 mod requests;
+mod subscribe;
 
 use std::{
     collections::VecDeque,

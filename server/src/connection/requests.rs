@@ -5,15 +5,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
-    MAX_INTEGER,
     code::{CloseCode, ErrorCode},
     frame::{
-        client::{ClientFrame, Kind, MID_BYTES, Subscribe, Token, TopicOnly},
-        server::{self, ErrorData, Subscribed, TokenTaken},
+        client::{ClientFrame, Kind, MID_BYTES, Token, TopicOnly},
+        server::{self, ErrorData, TokenTaken},
     },
     message::Message,
     name::{Topic, TopicError},
-    session::{Mode, Owner},
+    session::Mode,
 };
 
 use super::Connection;
@@ -21,7 +20,7 @@ use crate::{
     broker::{Event, Once, Publish},
     clock::millis,
     close::CloseReason,
-    error::{Access, Refusal},
+    error::Refusal,
     identity::Identity,
     live::Live,
     metrics::{Hook, Hooked},
@@ -104,21 +103,23 @@ pub(super) fn refuse(
     outbox.answer(encode::text(&text));
 }
 
-struct Request<V> {
-    session: Session<V>,
+pub(super) struct Request<V> {
+    pub(super) session: Session<V>,
     refused: Refused,
-    id: Option<u64>,
+    pub(super) id: Option<u64>,
 }
 
 impl<V: Send + Sync + 'static> Request<V> {
     async fn run(self, mut frame: Frame) {
         let is_plain = !self.session.is_full();
         let result = match (frame.kind, &*frame.topic) {
-            (Kind::Subscribe, _) => self.subscribe(&frame.data).await,
+            // In boxes: else every request would take as much memory as these.
+            (Kind::Subscribe, _) => Box::pin(self.subscribe(&frame.data)).await,
             (Kind::Unsubscribe, _) => self.unsubscribe(&frame.data),
             (Kind::Token, _) => self.token(&frame.data).await,
+            (Kind::History, _) => Box::pin(self.history(&frame.data)).await,
             (Kind::Other, "subscribe") if is_plain && self.handles_plain() => {
-                self.subscribe(&frame.data).await
+                Box::pin(self.subscribe(&frame.data)).await
             }
             (Kind::Other, "unsubscribe") if is_plain && self.handles_plain() => {
                 self.unsubscribe(&frame.data)
@@ -130,12 +131,12 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
     }
 
-    fn live(&self) -> &Live<V> {
+    pub(super) fn live(&self) -> &Live<V> {
         self.session.live()
     }
 
     /// Answers, if an answer was asked for.
-    fn reply(&self, data: &impl Serialize) {
+    pub(super) fn reply(&self, data: &impl Serialize) {
         if let Some(id) = self.id {
             self.session.answer(&server::write_reply(id, data));
         }
@@ -145,31 +146,6 @@ impl<V: Send + Sync + 'static> Request<V> {
     fn handles_plain(&self) -> bool {
         let shared = self.live().shared();
         !shared.rules.is_empty() || shared.hooks.on_subscribe.is_some()
-    }
-
-    async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
-        let Subscribe { topic, since, .. } = decode(data)?;
-        let topic = parse_topic(&topic)?;
-        if let Some((rule, _)) = self.live().rule_of(&topic) {
-            self.check_schema(rule.pattern.as_str())?;
-        }
-        if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
-            return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
-        }
-        if let Ok(Access::Deny(refusal)) | Err(refusal) =
-            rights::access(&self.session, &topic).await
-        {
-            // What it may not begin it may not keep.
-            self.session.unsubscribe_own(&topic);
-            return Err(refusal);
-        }
-        let answer = |began: &crate::hub::Began| {
-            let crate::hub::Began { position, head, recovered, .. } = began.clone();
-            self.reply(&Subscribed { position, head, recovered, snapshot: None });
-        };
-        let subscribed =
-            self.session.subscribe_with(topic, Owner::Client, since.as_ref(), answer).await;
-        subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
     }
 
     /// A fresh token: the same user, known anew.
@@ -254,7 +230,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         Ok(())
     }
 
-    fn check_schema(&self, entry: &str) -> Result<(), Refusal> {
+    pub(super) fn check_schema(&self, entry: &str) -> Result<(), Refusal> {
         if self.refused.contains(entry) {
             let message =
                 format!("client and server were built with different schemas of `{entry}`");
@@ -264,7 +240,7 @@ impl<V: Send + Sync + 'static> Request<V> {
     }
 }
 
-fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
     // serde would also take an array for a struct.
     if !data.get().starts_with('{') {
         return Err(Refusal::invalid_data().message("the data is an object"));
@@ -272,7 +248,7 @@ fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
     serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))
 }
 
-fn parse_topic(name: &str) -> Result<Topic, Refusal> {
+pub(super) fn parse_topic(name: &str) -> Result<Topic, Refusal> {
     Topic::parse(name).map_err(|error| {
         let code = if error == TopicError::Reserved {
             ErrorCode::RESERVED_TOPIC

@@ -19,6 +19,8 @@ pub(crate) struct Batch {
     offsets: Vec<u64>,
     /// Whether a session is left out of an event here.
     has_exceptions: bool,
+    /// The least version of an event here.
+    oldest_version: Option<u64>,
     variants: [OnceLock<Frames>; 4],
 }
 
@@ -43,7 +45,9 @@ impl Batch {
     pub(super) fn new(topic: Topic, records: Vec<Record>) -> Self {
         let offsets = records.iter().map(|record| record.offset).collect();
         let has_exceptions = records.iter().any(|record| record.event.except.is_some());
-        Self { topic, records, offsets, has_exceptions, variants: Default::default() }
+        let oldest_version = records.iter().filter_map(|record| record.event.version).min();
+        let variants = Default::default();
+        Self { topic, records, offsets, has_exceptions, oldest_version, variants }
     }
 
     pub(super) fn topic(&self) -> &Topic {
@@ -57,6 +61,11 @@ impl Batch {
     /// Whether a session is left out of an event here.
     pub(super) fn has_exceptions(&self) -> bool {
         self.has_exceptions
+    }
+
+    /// The least version of an event here.
+    pub(super) fn oldest_version(&self) -> Option<u64> {
+        self.oldest_version
     }
 
     /// The events' offsets, ascending.

@@ -1,7 +1,7 @@
-//! What a subscriber is not given of a batch, because it has it already.
+//! What a subscriber is not given of a batch, because it has it already: it published it, or its snapshot has it.
 //!
 //! A run of such events becomes one `$gap` with the cause `included`, so that the client's check of `prev` holds; a plain client is sent
-//! nothing. Whoever is given all costs a pass one comparison.
+//! nothing. Whoever is given all costs a pass two comparisons.
 
 use tidewire_protocol::frame::server::{self, Gap, GapCause};
 
@@ -11,18 +11,38 @@ use super::{
 };
 use crate::broker::Record;
 
+/// The events that a subscriber's snapshot has, by the application's version: those up to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Included {
+    /// The least version that is not among them.
+    below: u64,
+}
+
+impl Included {
+    pub(super) const NOTHING: Self = Self { below: 0 };
+
+    pub(super) fn up_to(version: Option<u64>) -> Self {
+        version.map_or(Self::NOTHING, |version| Self { below: version.saturating_add(1) })
+    }
+
+    fn has(self, version: Option<u64>) -> bool {
+        version.is_some_and(|version| version < self.below)
+    }
+}
+
 impl Subscriber {
     /// The frames after an offset of what it is given of a batch; `None` if that is all.
     #[inline]
     pub(super) fn leave_out(&self, batch: &Batch, after: u64) -> Option<Frames> {
-        let has_some =
-            batch.has_exceptions() && batch.records().iter().any(|record| self.has(record));
+        let may_have = batch.has_exceptions() || self.included.has(batch.oldest_version());
+        let has_some = may_have && batch.records().iter().any(|record| self.has(record));
         has_some.then(|| self.rest_of(batch, after))
     }
 
     /// Whether it has an event already.
     fn has(&self, record: &Record) -> bool {
         record.event.except.as_deref() == Some(&*self.session)
+            || self.included.has(record.event.version)
     }
 
     #[cold]

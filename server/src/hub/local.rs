@@ -4,7 +4,7 @@
 //! pass runs at a time, so that all subscribers see one order. A small topic's pass is run by whoever published, at once; a large one's by a task of
 //! its own, in slices between which other tasks get their turn.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tidewire_protocol::{name::Topic, topic::Epoch};
 use tokio::{runtime::Handle, sync::Notify};
@@ -14,6 +14,7 @@ use crate::{
     broker::{Broker, BrokerError, Record, Sink},
     metrics::Counters,
     outbox::Delivered,
+    ws::Passage,
 };
 
 /// Subscribers served without giving other tasks a turn: some 0.2 ms of writes. Up to so many, a hop to a task costs more than
@@ -33,6 +34,8 @@ pub(crate) struct Local {
     broker: Arc<dyn Broker>,
     counters: Arc<Counters>,
     state: Mutex<State>,
+    /// The last snapshot, while it is still being sent to somebody.
+    snapshot: Mutex<Weak<Passage>>,
     /// Told when pending events have been taken.
     taken: Notify,
 }
@@ -50,8 +53,15 @@ pub(super) struct State {
 
 impl Local {
     pub(super) fn new(topic: Topic, broker: Arc<dyn Broker>, counters: Arc<Counters>) -> Self {
-        let attached = tokio::sync::OnceCell::new();
-        Self { topic, attached, broker, counters, state: Mutex::default(), taken: Notify::new() }
+        Self {
+            topic,
+            attached: tokio::sync::OnceCell::new(),
+            broker,
+            counters,
+            state: Mutex::default(),
+            snapshot: Mutex::default(),
+            taken: Notify::new(),
+        }
     }
 
     pub(super) fn broker(&self) -> &Arc<dyn Broker> {
@@ -60,6 +70,17 @@ impl Local {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// A snapshot's text for all who are sent it: clients that do not read hold one between them.
+    pub(super) fn share(&self, text: &str) -> Arc<Passage> {
+        let mut last = self.snapshot.lock().expect("no panic while a reference is replaced");
+        if let Some(passage) = last.upgrade().filter(|last| last.text() == text.as_bytes()) {
+            return passage;
+        }
+        let passage = Arc::new(Passage::new(text));
+        *last = Arc::downgrade(&passage);
+        passage
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -34,7 +34,10 @@ use crate::{
     broker::{Broker, BrokerError, Sink},
     metrics::Counters,
     outbox::Outbox,
+    snapshots::Taken,
+    ws::Passage,
 };
+use left_out::Included;
 use local::Local;
 use subscribers::Subscriber;
 
@@ -76,6 +79,22 @@ struct LocalUse {
     local: Arc<Local>,
 }
 
+/// Where a subscription is to begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beginning<'a> {
+    /// At the head.
+    Head,
+    /// After a position; at the head if history does not reach it.
+    Since(&'a Position),
+    /// After a position, or not at all.
+    Only(&'a Position),
+    /// After a snapshot, or not at all.
+    Snapshot(&'a Taken),
+}
+
+/// Keeps what is known of a topic here.
+pub(crate) struct Held(LocalUse);
+
 /// How a subscription began.
 #[derive(Clone, Debug)]
 pub(crate) struct Began {
@@ -93,6 +112,10 @@ impl Hub {
 
     pub(crate) fn broker(&self) -> &Arc<dyn Broker> {
         &self.broker
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn shard(&self, topic: &Topic) -> MutexGuard<'_, HashMap<Topic, Interest>> {
@@ -115,21 +138,24 @@ impl Hub {
     }
 
     /// Subscribes `reader` to a topic. `answer` sends the reply; no event of the subscription comes before it, and all come after.
+    /// `None`, and no subscription, if it cannot begin where it is to.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         topic: &Topic,
         reader: Reader<'_>,
-        since: Option<&Position>,
+        beginning: Beginning<'_>,
         answer: impl FnOnce(&Began) + Send,
-    ) -> Result<(Subscription, Began), BrokerError> {
+    ) -> Result<Option<(Subscription, Began)>, BrokerError> {
         let Reader { session, outbox, is_full, overflow } = reader;
         let local = self.local(topic);
         local.local.attach().await?;
-        let since = since.map(|position| (position.epoch.as_str(), position.offset));
-        let (start, place) = self.broker.start(topic, since).await?;
+        let (start, place) = self.broker.start(topic, beginning.since()).await?;
+        if start == Start::Lost && beginning.is_strict() {
+            return Ok(None);
+        }
         let mut state = local.local.lock();
         let delivery = match start {
-            Start::Recovered(offset) if offset < state.position => {
+            Start::Recovered(offset) if offset < state.position || beginning.is_large() => {
                 Delivery::catching_up(offset, overflow)
             }
             Start::Recovered(offset) => Delivery::live(offset, overflow),
@@ -150,10 +176,25 @@ impl Hub {
             outbox: Arc::clone(outbox),
             is_full,
             delivery,
+            included: beginning.included(),
         });
         answer(&began);
         drop(state);
-        Ok((Subscription { local, key }, began))
+        Ok(Some((Subscription { local, key }, began)))
+    }
+
+    /// Whether history reaches where a subscription is to begin.
+    pub(crate) async fn can_begin(
+        &self,
+        topic: &Topic,
+        beginning: Beginning<'_>,
+    ) -> Result<bool, BrokerError> {
+        Ok(self.broker.start(topic, beginning.since()).await?.0 != Start::Lost)
+    }
+
+    /// Keeps what is known of a topic here while its snapshot is made.
+    pub(crate) fn hold(self: &Arc<Self>, topic: &Topic) -> Held {
+        Held(self.local(topic))
     }
 
     /// Waits while a topic has more events to deliver here than it should.
@@ -198,6 +239,42 @@ impl Hub {
     }
 }
 
+impl<'a> Beginning<'a> {
+    /// The position after which it is to begin.
+    fn since(self) -> Option<(&'a str, u64)> {
+        match self {
+            Self::Head => None,
+            Self::Since(position) | Self::Only(position) => {
+                Some((&position.epoch, position.offset))
+            }
+            Self::Snapshot(taken) => Some((taken.place.epoch.as_str(), taken.place.offset)),
+        }
+    }
+
+    fn is_strict(self) -> bool {
+        matches!(self, Self::Only(_) | Self::Snapshot(_))
+    }
+
+    /// Whether what follows is to wait until the socket has taken the answer.
+    fn is_large(self) -> bool {
+        matches!(self, Self::Snapshot(taken) if taken.is_large())
+    }
+
+    fn included(self) -> Included {
+        match self {
+            Self::Snapshot(taken) => Included::up_to(taken.version),
+            _ => Included::NOTHING,
+        }
+    }
+}
+
+impl Held {
+    /// A snapshot's text for all who are sent it. One that says the same as the last, and is still being sent, is that one.
+    pub(crate) fn share(&self, text: &str) -> Arc<Passage> {
+        self.0.local.share(text)
+    }
+}
+
 impl Drop for LocalUse {
     fn drop(&mut self) {
         let mut shard = self.hub.shard(&self.local.topic);
@@ -232,6 +309,15 @@ impl Subscription {
             subscriber.is_full = true;
             answer(Position { epoch, offset: subscriber.delivery.position() });
         }
+    }
+
+    /// Where the subscription is, and the newest offset that it could have.
+    pub(crate) fn place(&self) -> (Position, u64) {
+        let mut state = self.local.local.lock();
+        let epoch = state.epoch.as_ref().map_or_else(String::new, |epoch| epoch.as_str().into());
+        let subscriber = state.subscribers.get_mut(self.key);
+        let offset = subscriber.map_or(0, |subscriber| subscriber.delivery.position());
+        (Position { epoch, offset }, state.position.max(offset))
     }
 
     /// A handle that reads on for this subscription, without keeping it alive.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidewire_protocol::delivery::Delivery;
 
-use super::batch::Variant;
+use super::{batch::Variant, left_out::Included};
 use crate::outbox::Outbox;
 
 pub(super) struct Subscriber {
@@ -15,6 +15,8 @@ pub(super) struct Subscriber {
     pub(super) outbox: Arc<Outbox>,
     pub(super) is_full: bool,
     pub(super) delivery: Delivery,
+    /// The events that its snapshot has already.
+    pub(super) included: Included,
 }
 
 impl Subscriber {

@@ -74,7 +74,8 @@ async fn subscribe_with(
     let session = "s".into();
     let reader =
         super::Reader { session: &session, outbox: &reader.outbox, is_full: true, overflow };
-    hub.subscribe(topic, reader, since, |_| {}).await.unwrap()
+    let beginning = since.map_or(Beginning::Head, Beginning::Since);
+    hub.subscribe(topic, reader, beginning, |_| {}).await.unwrap().unwrap()
 }
 
 async fn publish(hub: &Hub, topic: &Topic) -> Position {

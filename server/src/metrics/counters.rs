@@ -20,17 +20,19 @@ pub(crate) enum Hook {
     Token,
     Connect,
     Subscribe,
+    Snapshot,
     Publish,
     Message,
     Call,
     Close,
 }
 
-const HOOKS: [&str; 8] = [
+const HOOKS: [&str; 9] = [
     "on_auth",
     "on_token",
     "on_connect",
     "on_subscribe",
+    "snapshot",
     "on_publish",
     "on_message",
     "call",

@@ -56,7 +56,8 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HookMetrics {
-    /// The hook's name: `on_auth`, `on_token`, `on_connect`, `on_subscribe`, `on_publish`, `on_message`, `call`, `on_close`.
+    /// The hook's name: `on_auth`, `on_token`, `on_connect`, `on_subscribe`, `snapshot`, `on_publish`, `on_message`,
+    /// `call`, `on_close`.
     pub hook: &'static str,
     /// Calls that have ended.
     pub calls_total: u64,

@@ -29,7 +29,7 @@ use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
     hooks::BoxFuture,
-    hub::{Began, CatchUp, Reader, Subscription},
+    hub::{Began, Beginning, CatchUp, Reader, Subscription},
     live::Live,
     outbox::Outbox,
     rights,
@@ -149,15 +149,16 @@ impl<V: Send + Sync + 'static> Session<V> {
                 self.answer(&server::write_subscribed(&topic, &began.position));
             }
         };
-        self.subscribe_with(topic.clone(), Owner::Server, None, announce).await
+        self.subscribe_with(topic.clone(), Owner::Server, Beginning::Head, announce).await
     }
 
-    /// Makes or replaces a subscription; `answer` is called before its first event.
+    /// Makes or replaces a subscription; `answer` is called before its first event. If history does not reach where it is to begin
+    /// it fails, and the earlier one is gone: see [`Hub::can_begin`](crate::hub::Hub::can_begin).
     pub(crate) async fn subscribe_with(
         &self,
         topic: Topic,
         owner: Owner,
-        since: Option<&Position>,
+        beginning: Beginning<'_>,
         answer: impl FnOnce(&Began) + Send,
     ) -> Result<(), SubscribeError> {
         let Inner { live, outbox, .. } = &*self.inner;
@@ -177,11 +178,12 @@ impl<V: Send + Sync + 'static> Session<V> {
         let is_full = self.is_full();
         let overflow = live.rule_of(&topic).map(|(rule, _)| rule.overflow).unwrap_or_default();
         let reader = Reader { session: &self.inner.id, outbox, is_full, overflow };
-        let subscribed = live
-            .hub()
-            .subscribe(&topic, reader, since, answer)
-            .await
-            .map_err(|error| SubscribeError::Unavailable(error.to_string()));
+        let subscribed = live.hub().subscribe(&topic, reader, beginning, answer).await;
+        let subscribed = match subscribed {
+            Ok(begun) => begun.ok_or_else(|| "history does not reach so far".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+        .map_err(SubscribeError::Unavailable);
         if let Err(error) = &subscribed
             && owner == Owner::Server
             && self.is_full()
@@ -200,6 +202,11 @@ impl<V: Send + Sync + 'static> Session<V> {
             self.give_work(|tasks| tasks.behind.push(catch_up));
         }
         Ok(())
+    }
+
+    /// Where the subscription to a topic is, and the newest offset that it could have; `None` if there is none.
+    pub(crate) fn place(&self, topic: &str) -> Option<(Position, u64)> {
+        self.subscriptions().handle(topic).map(Subscription::place)
     }
 
     /// Ends a subscription, whoever owns it. Returns whether there was one.

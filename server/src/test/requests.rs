@@ -3,15 +3,17 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 use tidewire_protocol::{
+    MAX_INTEGER,
     code::ErrorCode,
     frame::{
         Position, client,
-        server::{ErrorData, Subscribed, TokenTaken},
+        server::{self, ErrorData, Subscribed, TokenTaken},
     },
     schema::{Call, TypedTopic},
 };
 
 use super::{client::Client, error::RequestError};
+use crate::broker::Range;
 
 impl Client {
     /// Sends a message and waits for its reply, which a message has when its hook has ended.
@@ -35,7 +37,7 @@ impl Client {
         &mut self,
         topic: &T,
     ) -> Result<Subscribed, RequestError> {
-        self.subscribe_from(topic, None).await
+        self.subscribe_as(topic, None, false).await
     }
 
     /// Subscribes to a topic and asks for what came after a position, as a client does that was away.
@@ -70,17 +72,73 @@ impl Client {
         topic: &T,
         since: &Position,
     ) -> Result<Subscribed, RequestError> {
-        self.subscribe_from(topic, Some(since.clone())).await
+        self.subscribe_as(topic, Some(since.clone()), false).await
     }
 
-    async fn subscribe_from<T: TypedTopic>(
+    /// Subscribes to a topic and asks for its state, which is `None` where the topic has none. With a position nothing but what came
+    /// after it is asked for, if that is still known: `recovered` is `true` then, and there is no state. Where the client is
+    /// subscribed already, and gives no position, its stream goes on as it is.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    ///
+    /// ```
+    /// use tidewire::{Live, test::Client};
+    ///
+    /// tidewire_protocol::schema! {
+    ///     pub schema Site { topic News = "news" { event: String } }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Live::<()>::builder().topic::<News>(|topic| topic.public()).build();
+    /// live.topic(News).publish(&"before".into()).await?;
+    /// let mut client = Client::connect(&live).hello().await?;
+    /// let (subscribed, state) = client.subscribe_with_snapshot(&News, None).await?;
+    /// assert_eq!((subscribed.position.offset, state), (1, Some(vec!["before".into()])));
+    /// live.topic(News).publish(&"after".into()).await?;
+    /// assert_eq!(client.next_event::<News>().await?.data, "after");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn subscribe_with_snapshot<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        since: Option<&Position>,
+    ) -> Result<(Subscribed, Option<T::Snapshot>), RequestError> {
+        let subscribed = self.subscribe_as(topic, since.cloned(), true).await?;
+        let state = subscribed.snapshot.as_ref().map(|state| serde_json::from_str(state.get()));
+        Ok((subscribed.clone(), state.transpose()?))
+    }
+
+    async fn subscribe_as<T: TypedTopic>(
         &mut self,
         topic: &T,
         since: Option<Position>,
+        snapshot: bool,
     ) -> Result<Subscribed, RequestError> {
-        let name = topic.topic()?;
-        let subscribe = client::Subscribe { since, ..client::Subscribe::to(name.as_str()) };
+        let name = topic.topic()?.as_str().to_owned();
+        let subscribe = client::Subscribe { since, snapshot, ..client::Subscribe::to(name) };
         self.ask_for("$subscribe", |id| client::write_subscribe(id, &subscribe)).await
+    }
+
+    /// Reads a topic's history.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn history<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        range: Range,
+    ) -> Result<server::History, RequestError> {
+        let limit = u64::try_from(range.limit).ok().filter(|&limit| limit <= MAX_INTEGER);
+        let history = client::History {
+            topic: topic.topic()?.as_str().into(),
+            after: range.after,
+            before: range.before,
+            limit,
+        };
+        self.ask_for("$history", |id| client::write_history(id, &history)).await
     }
 
     /// Ends a subscription; also where there is none.

@@ -113,6 +113,23 @@ impl Deflate {
         }
     }
 
+    /// A part of a message, compressed on its own: parts make a message in any number and order, if the last one's is
+    /// [ended](Self::end). Only what is too large for zlib cannot be had.
+    pub(super) fn part(self, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut stream =
+            Compress::new_with_window_bits(Compression::new(LEVEL), false, self.window_bits);
+        // What does not shrink is stored in blocks, each with a few bytes of its own.
+        let mut output = Vec::with_capacity(payload.len() + payload.len() / 100 + 64);
+        stream.compress_vec(payload, &mut output, FlushCompress::Sync).ok()?;
+        let is_whole = stream.total_in() == payload.len() as u64 && output.ends_with(&TAIL);
+        is_whole.then_some(output)
+    }
+
+    /// What of a message's last part goes on the wire.
+    pub(super) fn end(part: &[u8]) -> &[u8] {
+        part.strip_suffix(&TAIL).unwrap_or(part)
+    }
+
     /// `payload` compressed, if that is shorter.
     fn compress(self, payload: &[u8]) -> Option<Vec<u8>> {
         if payload.len() < MIN_PAYLOAD {

@@ -67,6 +67,21 @@ pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     join(HeadBytes::write(opcode, false, payload.len(), None), payload).into()
 }
 
+/// A fragment of a server's message: the first has the message's opcode, each other [`Opcode::Continuation`]. `is_compressed` in the
+/// first says that all of the message is compressed.
+pub(super) fn fragment(
+    opcode: Opcode,
+    is_compressed: bool,
+    is_last: bool,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut head = HeadBytes::write(opcode, is_compressed, payload.len(), None);
+    if !is_last {
+        head.clear_fin();
+    }
+    join(head, payload)
+}
+
 /// A server's frame whose payload is compressed.
 pub(super) fn compressed_frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     join(HeadBytes::write(opcode, true, payload.len(), None), payload).into()
@@ -137,6 +152,12 @@ mod tests {
             b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58"
         );
         assert_eq!(&close_without_code()[..], b"\x88\x00");
+    }
+
+    #[test]
+    fn fragments_of_the_rfc() {
+        assert_eq!(&fragment(Opcode::Text, false, false, b"Hel")[..], b"\x01\x03Hel");
+        assert_eq!(&fragment(Opcode::Continuation, false, true, b"lo")[..], b"\x80\x02lo");
     }
 
     #[test]

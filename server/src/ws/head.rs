@@ -170,6 +170,11 @@ impl HeadBytes {
         head
     }
 
+    /// More fragments of the message follow.
+    pub(super) fn clear_fin(&mut self) {
+        self.bytes[0] &= !FIN;
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         let at = usize::from(self.len);
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);

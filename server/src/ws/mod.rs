@@ -22,6 +22,7 @@ mod inflate;
 mod mask;
 mod message;
 mod origin;
+mod passage;
 mod socket;
 mod text;
 mod upgrade;
@@ -29,6 +30,7 @@ mod upgrade;
 pub use decode::Decoder;
 pub use event::{CloseFrame, DecodeError, Event};
 pub use head::{Opcode, Role};
+pub(crate) use passage::Passage;
 pub use socket::{Message, Options, SocketError, WebSocket};
 pub use upgrade::{Opened, Pending, Stream, Upgrade};
 

@@ -21,5 +21,6 @@ mod relay;
 mod rights;
 mod serve;
 mod shutdown;
+mod snapshots;
 mod support;
 mod timing;

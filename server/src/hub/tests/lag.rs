@@ -129,7 +129,8 @@ async fn a_plain_reader_is_told_of_no_gap() {
         is_full: false,
         overflow: Overflow::DropOldest,
     };
-    let _subscription = world.hub.subscribe(&world.topic, plain, None, |_| {}).await.unwrap();
+    let _subscription =
+        world.hub.subscribe(&world.topic, plain, Beginning::Head, |_| {}).await.unwrap();
     world.reader = reader;
     world.publish(200, 10).await;
     let (cursors, _) = world.lagging();

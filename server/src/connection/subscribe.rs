@@ -1,0 +1,222 @@
+//! Subscribing, with or without a snapshot, and reading history.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tidewire_protocol::{
+    MAX_INTEGER,
+    code::ErrorCode,
+    frame::{
+        Position,
+        client::{History, Subscribe},
+        server::{self, Subscribed},
+    },
+    name::Topic,
+    session::Owner,
+};
+
+use super::requests::{Request, decode, parse_topic};
+use crate::{
+    broker::{Range, Record},
+    error::{Access, Refusal},
+    hub::{Began, Beginning},
+    rights,
+    snapshots::{self, Taken, unavailable},
+};
+
+/// How often a snapshot is taken whose position history no longer reaches when it is done.
+const TRIES: usize = 3;
+
+/// How many events a reply to `$history` has at most, and has unless the request says otherwise; and how many bytes of data.
+const HISTORY_EVENTS: u64 = 1000;
+const HISTORY_DEFAULT: u64 = 100;
+const HISTORY_BYTES: usize = 256 * 1024;
+
+impl<V: Send + Sync + 'static> Request<V> {
+    pub(super) async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
+        let Subscribe { topic, since, snapshot, .. } = decode(data)?;
+        let topic = self.topic(&topic)?;
+        if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
+            return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
+        }
+        // Without an answer, as in plain mode, there is nowhere to put one.
+        let begun = if snapshot && self.id.is_some() {
+            if since.is_none() && self.session.place(&topic).is_some() {
+                return self.snapshot(&topic).await;
+            }
+            self.begin_with_snapshot(&topic, since.as_ref()).await
+        } else {
+            self.begin(&topic, since.as_ref()).await
+        };
+        if begun.is_err() {
+            // What it may not begin it may not keep.
+            self.session.unsubscribe_own(&topic);
+        }
+        begun
+    }
+
+    async fn begin(&self, topic: &Topic, since: Option<&Position>) -> Result<(), Refusal> {
+        self.allow(topic).await?;
+        let beginning = since.map_or(Beginning::Head, Beginning::Since);
+        self.begin_at(topic, beginning, None).await
+    }
+
+    async fn begin_with_snapshot(
+        &self,
+        topic: &Topic,
+        since: Option<&Position>,
+    ) -> Result<(), Refusal> {
+        self.allow(topic).await?;
+        self.session.outbox().drained().await;
+        if let Some(since) = since
+            && self.can_begin(topic, Beginning::Only(since)).await?
+        {
+            return self.begin_at(topic, Beginning::Only(since), None).await;
+        }
+        let recovered = since.map(|_| false);
+        for _ in 0..TRIES {
+            let Some(taken) = self.take(topic).await? else {
+                let beginning = since.map_or(Beginning::Head, Beginning::Since);
+                return self.begin_at(topic, beginning, None).await;
+            };
+            let beginning = Beginning::Snapshot(&taken);
+            if self.can_begin(topic, beginning).await? {
+                return self.begin_at(topic, beginning, recovered).await;
+            }
+        }
+        let message = "the topic's history is shorter than it takes to make its snapshot";
+        tracing::warn!(topic = topic.as_str(), "{message}");
+        Err(Refusal::new(ErrorCode::UNAVAILABLE).message(message))
+    }
+
+    /// Whether history reaches a beginning. Until now nothing has changed, and the earlier subscription goes on.
+    async fn can_begin(&self, topic: &Topic, beginning: Beginning<'_>) -> Result<bool, Refusal> {
+        self.live().hub().can_begin(topic, beginning).await.map_err(unavailable)
+    }
+
+    /// Subscribes and answers. After a snapshot, `recovered` is what is said of the position that was asked for.
+    async fn begin_at(
+        &self,
+        topic: &Topic,
+        beginning: Beginning<'_>,
+        recovered: Option<bool>,
+    ) -> Result<(), Refusal> {
+        let answer = |began: &Began| {
+            let Began { position, head, .. } = began.clone();
+            let subscribed = Subscribed { position, head, recovered, snapshot: None };
+            match beginning {
+                Beginning::Snapshot(taken) => self.reply_with(&subscribed, taken),
+                _ => self.reply(&Subscribed { recovered: began.recovered, ..subscribed }),
+            }
+        };
+        let subscribed =
+            self.session.subscribe_with(topic.clone(), Owner::Client, beginning, answer).await;
+        subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
+    }
+
+    /// A snapshot of a topic that the session is subscribed to. Its rights were asked about then, and its stream goes on as it is.
+    async fn snapshot(&self, topic: &Topic) -> Result<(), Refusal> {
+        self.session.outbox().drained().await;
+        let ended = || Refusal::forbidden().message("the subscription has ended");
+        // Whoever asks has seen all until here: a run that began before would leave it a hole.
+        let (least, _) = self.session.place(topic).ok_or_else(ended)?;
+        for _ in 0..TRIES {
+            let taken = self.take(topic).await?;
+            let (position, head) = self.session.place(topic).ok_or_else(ended)?;
+            let subscribed = Subscribed { position, head, recovered: None, snapshot: None };
+            let Some(taken) = taken else {
+                self.reply(&subscribed);
+                return Ok(());
+            };
+            let Position { epoch, .. } = &subscribed.position;
+            if epoch != taken.place.epoch.as_str() || taken.place.offset < least.offset {
+                continue;
+            }
+            let position =
+                Position { epoch: epoch.clone(), offset: self.covered(topic, &taken).await? };
+            let head = head.max(position.offset);
+            self.reply_with(&Subscribed { position, head, ..subscribed }, &taken);
+            return Ok(());
+        }
+        Err(Refusal::new(ErrorCode::UNAVAILABLE).message("the topic has begun anew"))
+    }
+
+    /// Takes a snapshot and makes it ready to be sent.
+    async fn take(&self, topic: &Topic) -> Result<Option<Arc<Taken>>, Refusal> {
+        let taken = snapshots::take(&self.session, topic).await?;
+        if let Some(taken) = &taken {
+            taken.passage.prepare(self.session.outbox().deflate());
+        }
+        Ok(taken)
+    }
+
+    /// The offset up to which a snapshot has all events, by its version. A stream that goes on leaves out nothing.
+    async fn covered(&self, topic: &Topic, taken: &Taken) -> Result<u64, Refusal> {
+        let Some(version) = taken.version else { return Ok(taken.place.offset) };
+        let after = taken.place.offset;
+        let range = Range::after(after).limit(1000);
+        let history =
+            self.live().hub().broker().history(topic, range).await.map_err(unavailable)?;
+        let is_next = |offset: u64, record: &Record| {
+            let is_in = record.event.version.is_some_and(|of| of <= version);
+            (record.prev == offset && is_in).then_some(record.offset)
+        };
+        let covered = history
+            .records
+            .iter()
+            .try_fold(after, |offset, record| is_next(offset, record).ok_or(offset));
+        Ok(covered.unwrap_or_else(|offset| offset))
+    }
+
+    /// Answers with a snapshot, unless no answer was asked for. The outbox was drained before the snapshot was taken, and counts no
+    /// such answer.
+    fn reply_with(&self, subscribed: &Subscribed, taken: &Taken) {
+        let Some(id) = self.id else { return };
+        let outbox = self.session.outbox();
+        let (before, behind) = server::write_around_snapshot(id, subscribed);
+        outbox.send_fragments(&taken.passage.message(outbox.deflate(), &before, behind));
+    }
+
+    pub(super) async fn history(&self, data: &RawValue) -> Result<(), Refusal> {
+        let History { topic, after, before, limit } = decode(data)?;
+        let topic = self.topic(&topic)?;
+        if self.session.place(&topic).is_none() {
+            self.allow(&topic).await?;
+        }
+        let Some(id) = self.id else { return Ok(()) };
+        self.session.outbox().drained().await;
+        let limit = limit.unwrap_or(HISTORY_DEFAULT).min(HISTORY_EVENTS);
+        let range = Range {
+            after,
+            before,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            bytes: HISTORY_BYTES,
+        };
+        let history =
+            self.live().hub().broker().history(&topic, range).await.map_err(unavailable)?;
+        // The broker gives one event whatever the limits.
+        let events = history.records.iter().take(range.limit).map(Record::frame);
+        let text =
+            server::write_history(id, history.place.epoch.as_str(), history.place.offset, events);
+        let outbox = self.session.outbox();
+        outbox.send_fragments(&[outbox.text(&text)]);
+        Ok(())
+    }
+
+    /// The topic of a request, if it has a valid name and a schema that fits.
+    fn topic(&self, name: &str) -> Result<Topic, Refusal> {
+        let topic = parse_topic(name)?;
+        if let Some((rule, _)) = self.live().rule_of(&topic) {
+            self.check_schema(rule.pattern.as_str())?;
+        }
+        Ok(topic)
+    }
+
+    /// Asks whether the session may subscribe.
+    async fn allow(&self, topic: &Topic) -> Result<(), Refusal> {
+        match rights::access(&self.session, topic).await? {
+            Access::Allow => Ok(()),
+            Access::Deny(refusal) => Err(refusal),
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Handlers of applications: who shares a run, what a slow one costs, and how one fails.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tidewire::{CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder};
+use tokio::sync::{Notify, Semaphore};
+
+use super::*;
+
+/// A handler that a test lets go on.
+struct Gate {
+    begun: AtomicUsize,
+    began: Notify,
+    pass: Semaphore,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { begun: AtomicUsize::new(0), began: Notify::new(), pass: Semaphore::new(0) }
+    }
+}
+
+impl Gate {
+    /// The handler's side: waits until it is let go on, and says which run it is.
+    async fn enter(&self) -> u64 {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) as u64 + 1;
+        self.began.notify_one();
+        self.pass.acquire().await.unwrap().forget();
+        number
+    }
+
+    async fn began(&self) {
+        self.began.notified().await;
+    }
+
+    fn open(&self, runs: usize) {
+        self.pass.add_permits(runs);
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+}
+
+type Shared = Arc<Gate>;
+
+/// A server whose snapshot of the account is the number of the run that made it.
+fn gated(
+    gate: &Shared,
+    rules: impl FnOnce(TopicBuilder<(), Shared, Account>) -> TopicBuilder<(), Shared, Account>,
+) -> LiveBuilder<(), Shared> {
+    Live::<()>::builder().state(Arc::clone(gate)).topic::<Account>(|topic| {
+        rules(topic.public().snapshot(async |cx, _account| Ok(vec![cx.state.enter().await])))
+    })
+}
+
+type Answer =
+    tokio::task::JoinHandle<(Client, Result<(Subscribed, Option<Vec<u64>>), Option<ErrorCode>>)>;
+
+fn ask_of(mut client: Client, account: Account) -> Answer {
+    tokio::spawn(async move {
+        let answer = client.subscribe_with_snapshot(&account, None).await;
+        (client, answer.map_err(|error| error.code()))
+    })
+}
+
+fn ask(client: Client) -> Answer {
+    ask_of(client, ACCOUNT)
+}
+
+/// Lets every task do what it can: time is paused, and passes only when nobody does anything.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+async fn publish(live: &Live<impl Send + Sync + 'static>, numbers: impl Iterator<Item = u64>) {
+    for number in numbers {
+        live.topic(ACCOUNT).publish(&number).version(number).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_wait_in_history_while_a_handler_runs() {
+    let gate = Shared::default();
+    let live = gated(&gate, |topic| topic.history(10_000, HOUR)).build();
+    let before = ask(connect(&live).await);
+    gate.began().await;
+    for number in 1..=5_000 {
+        publish(&live, number..=number).await;
+        if number % 500 == 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+    assert_eq!((live.metrics().queued_messages, live.metrics().queued_bytes), (0, 0));
+    gate.open(1);
+    let (mut client, answer) = before.await.unwrap();
+    let (subscribed, state) = answer.unwrap();
+    assert_eq!((subscribed.position.offset, subscribed.head, state), (0, 5_000, Some(vec![1])));
+    let mut seen = Seen::after(&subscribed, vec![]);
+    seen.read_to(&mut client, 5_000).await;
+    publish(&live, 5_001..=5_001).await;
+    seen.read_to(&mut client, 5_001).await;
+    assert_eq!((seen.numbers, seen.gaps), (up_to(5_001), vec![]));
+    assert_eq!(gate.begun(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_is_too_short_for_the_handler_is_no_silent_loss() {
+    let gate = Shared::default();
+    let live = gated(&gate, |topic| topic.history(10, HOUR)).build();
+    let client = connect(&live).await;
+    let asked = ask(client);
+    for run in 1..=3 {
+        gate.began().await;
+        publish(&live, 1..=11).await;
+        gate.open(1);
+        assert!(run < 3 || gate.begun() == 3);
+    }
+    let (client, answer) = asked.await.unwrap();
+    assert_eq!(answer.unwrap_err(), Some(ErrorCode::UNAVAILABLE));
+    assert_eq!(gate.begun(), 3);
+    assert_eq!(live.topic(ACCOUNT).subscriber_count(), 0);
+
+    // The second run has room enough.
+    let asked = ask(client);
+    gate.began().await;
+    publish(&live, 1..=11).await;
+    gate.open(1);
+    gate.began().await;
+    publish(&live, 1..=9).await;
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    let (subscribed, state) = answer.unwrap();
+    assert_eq!((subscribed.position.offset, state), (44, Some(vec![5])));
+    let mut seen = Seen::after(&subscribed, vec![]);
+    seen.read_to(&mut client, 53).await;
+    assert_eq!(seen.numbers, up_to(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_while_a_handler_runs_shares_the_run() {
+    let gate = Shared::default();
+    let live = gated(&gate, |topic| topic.history(100, HOUR)).build();
+    publish(&live, 1..=3).await;
+    let mut asked = vec![ask(connect(&live).await)];
+    gate.began().await;
+    publish(&live, 4..=5).await;
+    for _ in 0..4 {
+        asked.push(ask(connect(&live).await));
+    }
+    let other = ask_of(connect(&live).await, Account { id: 8 });
+    gate.began().await;
+    settle().await;
+    gate.open(2);
+    for answer in asked {
+        let (mut client, answer) = answer.await.unwrap();
+        let (subscribed, state) = answer.unwrap();
+        assert_eq!((subscribed.position.offset, state), (3, Some(vec![1])));
+        let mut seen = Seen::after(&subscribed, vec![]);
+        seen.read_to(&mut client, 5).await;
+        assert_eq!(seen.numbers, [4, 5]);
+    }
+    assert_eq!(other.await.unwrap().1.unwrap().1, Some(vec![2]), "of another topic");
+    let late = ask(connect(&live).await);
+    gate.open(1);
+    let (subscribed, state) = late.await.unwrap().1.unwrap();
+    assert_eq!((subscribed.position.offset, state), (5, Some(vec![3])), "none ran");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_outlives_the_session_that_began_it() {
+    let gate = Shared::default();
+    let live = gated(&gate, |topic| {
+        topic.on_subscribe(async |cx, _session, _account| {
+            if cx.state.begun() == 0 {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+            }
+            tidewire::Allow
+        })
+    })
+    .build();
+    let first = ask(connect(&live).await);
+    gate.began().await;
+    let second = ask(connect(&live).await);
+    // The first one's request has taken 30 s by then, the run 10 s.
+    let (mut client, answer) = first.await.unwrap();
+    assert_eq!(answer.unwrap_err(), None);
+    assert_eq!(client.closed().await.unwrap().code, CloseCode::HOOK_TIMEOUT);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    gate.open(1);
+    assert_eq!(second.await.unwrap().1.unwrap().1, Some(vec![1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_keys_share_a_run_and_sessions_of_their_own_do_not() {
+    tidewire_protocol::schema! {
+        schema Keys {
+            topic Group = "group" { event: u64, snapshot: (String, u64) }
+            topic Own = "own" { event: u64, snapshot: (String, u64) }
+        }
+    }
+    let gate = Shared::default();
+    let live = Live::<String>::builder()
+        .state(Arc::clone(&gate))
+        .on_auth(async |_cx, request: tidewire::Request| {
+            request.query("user").ok_or(Refusal::unauthorized())
+        })
+        .topic::<Group>(|topic| {
+            topic.public().snapshot_for(
+                |session| session.value().chars().take(1).collect::<String>(),
+                async |cx, _group, key| Ok((key, cx.state.enter().await)),
+            )
+        })
+        .topic::<Own>(|topic| {
+            topic.public().snapshot_each(async |cx, session, _own| {
+                Ok((session.value().to_string(), cx.state.enter().await))
+            })
+        })
+        .build();
+    let mut asked = Vec::new();
+    for user in ["a1", "a2", "b1", "a3", "b2"] {
+        let path = format!("/ws?user={user}");
+        let mut client = Client::connect(&live).path(&path).hello().await.unwrap();
+        asked.push(tokio::spawn(async move {
+            let group = client.subscribe_with_snapshot(&Group, None).await.unwrap().1.unwrap();
+            let own = client.subscribe_with_snapshot(&Own, None).await.unwrap().1.unwrap();
+            (group, own.0)
+        }));
+        settle().await;
+    }
+    assert_eq!(gate.begun(), 2, "one for each key");
+    gate.open(2);
+    settle().await;
+    assert_eq!(gate.begun(), 7, "one for each session");
+    gate.open(5);
+    let mut got = Vec::new();
+    for answer in asked {
+        got.push(answer.await.unwrap());
+    }
+    let expected = [("a", 1, "a1"), ("a", 1, "a2"), ("b", 2, "b1"), ("a", 1, "a3"), ("b", 2, "b2")];
+    let expected = expected.map(|(key, run, user)| ((key.to_owned(), run), user.to_owned()));
+    assert_eq!(got, expected);
+}
+
+/// A handler that fails in the way that the account's number says.
+fn failing() -> LiveBuilder<(), ()> {
+    async fn fail(id: u32) -> Result<Vec<u64>, Refusal> {
+        match id {
+            1 => panic!("a test's own panic"),
+            2 => std::future::pending().await,
+            3 => Err(Refusal::new(ErrorCode(1234)).message("no such account")),
+            4 => Err(std::io::Error::other("a test's own error"))?,
+            _ => Ok(vec![]),
+        }
+    }
+    tidewire_protocol::schema! {
+        schema Failing { topic Own { id: u32 } = "own:{id}" { event: u64, snapshot: Vec<u64> } }
+    }
+    Live::<()>::builder()
+        .topic::<Account>(|topic| {
+            topic.public().snapshot(async |_cx, account: Account| {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                fail(account.id).await
+            })
+        })
+        .topic::<Own>(|topic| {
+            topic.public().snapshot_each(async |_cx, _session, own: Own| fail(own.id).await)
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_shares_a_run_that_fails_is_told() {
+    let live = failing().build();
+    for (id, code) in [
+        (1, ErrorCode::INTERNAL),
+        (2, ErrorCode::TIMEOUT),
+        (3, ErrorCode(1234)),
+        (4, ErrorCode::INTERNAL),
+    ] {
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            asked.push(ask_of(connect(&live).await, Account { id }));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Whose own request has taken too long is closed, as by any hook.
+        let mut asked = asked.into_iter();
+        let first = asked.next().unwrap().await.unwrap().1.unwrap_err();
+        assert!(first == Some(code) || (id == 2 && first.is_none()), "{id}: {first:?}");
+        for answer in asked {
+            let (mut client, answer) = answer.await.unwrap();
+            assert_eq!(answer.unwrap_err(), Some(code), "{id}");
+            client.ping().await.unwrap();
+            let (_, state) =
+                client.subscribe_with_snapshot(&Account { id: 0 }, None).await.unwrap();
+            assert_eq!(state, Some(vec![]), "it lives on");
+        }
+    }
+    assert_eq!(live.topic(Account { id: 1 }).subscriber_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sessions_own_handler_fails_like_any_hook() {
+    let live = failing().build();
+    for (name, code) in [("own:1", CloseCode::INTERNAL), ("own:2", CloseCode::HOOK_TIMEOUT)] {
+        let mut client = connect(&live).await;
+        let request = format!(
+            r#"{{"topic":"$subscribe","id":9,"data":{{"topic":"{name}","snapshot":true}}}}"#
+        );
+        client.send_text(&request).await.unwrap();
+        assert_eq!(client.closed().await.unwrap().code, code, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_a_live_subscription_disturbs_nothing() {
+    let gate = Shared::default();
+    let live = gated(&gate, |topic| topic.history(100, HOUR)).build();
+    let mut client = connect(&live).await;
+    let subscribed = client.subscribe(&ACCOUNT).await.unwrap();
+    let mut seen = Seen::after(&subscribed, vec![]);
+    publish(&live, 1..=2).await;
+    seen.read_to(&mut client, 2).await;
+
+    // Another's run began before what this client has seen: it does not fit, and is not taken.
+    let other = ask(connect(&live).await);
+    gate.began().await;
+    publish(&live, 3..=4).await;
+    seen.read_to(&mut client, 4).await;
+    let asked = ask(client);
+    settle().await;
+    assert_eq!(gate.begun(), 1);
+    publish(&live, 5..=5).await;
+    gate.open(1);
+    let (_other, answer) = other.await.unwrap();
+    assert_eq!(answer.unwrap().1, Some(vec![1]));
+    gate.began().await;
+    publish(&live, 6..=6).await;
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    let (subscribed, state) = answer.unwrap();
+    assert_eq!((subscribed.position.offset, subscribed.recovered, state), (5, None, Some(vec![2])));
+    publish(&live, 7..=7).await;
+    seen.read_to(&mut client, 7).await;
+    assert_eq!((seen.numbers, seen.gaps), (up_to(7), vec![]));
+    assert_eq!(live.topic(ACCOUNT).subscriber_count(), 2);
+}
+
+/// The number of a run is the version of its state here.
+fn versioned(gate: &Shared) -> Live<()> {
+    Live::<()>::builder()
+        .state(Arc::clone(gate))
+        .topic::<Account>(|topic| {
+            topic.public().snapshot(async |cx, _account| {
+                cx.state.enter().await;
+                Ok(Snapshot::new(vec![]).version(10))
+            })
+        })
+        .build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_version_covers_is_left_out_in_one_gap() {
+    let gate = Shared::default();
+    let live = versioned(&gate);
+    let asked = ask(connect(&live).await);
+    gate.began().await;
+    publish(&live, 8..=10).await;
+    // An event without a version is in no snapshot.
+    live.topic(ACCOUNT).publish(&100).await.unwrap();
+    publish(&live, [9, 10, 11, 7].into_iter()).await;
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    let mut seen = Seen::after(&answer.unwrap().0, vec![]);
+    seen.read_to(&mut client, 8).await;
+    let included = |after, to| (after, to, "included".to_owned());
+    assert_eq!(seen.numbers, [100, 11]);
+    assert_eq!(seen.gaps, [included(0, 3), included(4, 6), included(7, 8)]);
+    // Live by now.
+    client.ping().await.unwrap();
+    publish(&live, [12, 10, 13].into_iter()).await;
+    seen.read_to(&mut client, 11).await;
+    assert_eq!(seen.numbers[2..], [12, 13]);
+    assert_eq!(seen.gaps[3..], [included(9, 10)]);
+
+    // The stream of others, and of whoever begins anew without a snapshot, is whole.
+    let mut other = connect(&live).await;
+    let subscribed = other
+        .subscribe_since(&ACCOUNT, &position(8, &answer_epoch(&mut client).await))
+        .await
+        .unwrap();
+    let mut seen = Seen::after(&subscribed, vec![]);
+    seen.read_to(&mut other, 11).await;
+    assert_eq!((seen.numbers, seen.gaps), (vec![12, 10, 13], vec![]));
+}
+
+async fn answer_epoch(client: &mut Client) -> Position {
+    let history = client.history(&ACCOUNT, Range::last(1)).await.unwrap();
+    Position { epoch: history.epoch, offset: history.head }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_a_live_subscription_begins_behind_what_its_version_covers() {
+    let gate = Shared::default();
+    let live = versioned(&gate);
+    let mut client = connect(&live).await;
+    let mut seen = Seen::after(&client.subscribe(&ACCOUNT).await.unwrap(), vec![]);
+    let asked = ask(client);
+    gate.began().await;
+    publish(&live, 8..=12).await;
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    assert_eq!(answer.unwrap().0.position.offset, 3);
+    seen.read_to(&mut client, 5).await;
+    assert_eq!((seen.numbers, seen.gaps), (vec![8, 9, 10, 11, 12], vec![]));
+}
