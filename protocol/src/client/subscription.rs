@@ -128,12 +128,15 @@ impl Subscription {
         Step::Recover
     }
 
-    /// Whether a subscription that goes on from there misses nothing.
-    pub(super) fn continues(&self, epoch: u32, offset: u64, flags: u8) -> bool {
-        let recovered = flags & Frame::RECOVERED != 0 && offset <= self.offset;
-        epoch == self.epoch
-            && flags & Frame::NOT_RECOVERED == 0
-            && (recovered || offset == self.offset)
+    /// Whether a subscription that goes on from the frame's position misses nothing. Whatever the history has: nothing lies between
+    /// here and an earlier position that does not come again.
+    pub(super) fn continues(&self, frame: Frame) -> bool {
+        frame.epoch == self.epoch && frame.offset <= self.offset
+    }
+
+    /// Whether the frame names a later position in this epoch.
+    pub(super) fn is_ahead(&self, frame: Frame) -> bool {
+        frame.epoch != 0 && frame.epoch == self.epoch && frame.offset > self.offset
     }
 
     /// Its events flow.

@@ -136,20 +136,24 @@ impl Client {
         if subscription.request != id {
             return;
         }
-        if frame.kind == Kind::Reply {
-            self.settle(Frame { topic, ..frame });
-        } else {
-            self.refused(topic, ErrorCode(frame.code));
+        if frame.kind != Kind::Reply {
+            return self.refused(topic, ErrorCode(frame.code));
         }
+        if subscription.phase == Phase::Live && subscription.is_ahead(frame) {
+            // The server's own subscription came meanwhile: the position that was asked from counts no more.
+            return self.ask(topic);
+        }
+        self.settle(Frame { topic, ..frame });
     }
 
     /// The topic's events flow from the frame's position on.
-    fn settle(&mut self, Frame { topic, epoch, offset, flags, .. }: Frame) {
+    fn settle(&mut self, frame: Frame) {
+        let Frame { topic, epoch, offset, .. } = frame;
         let Some(subscription) = self.topics.find(topic) else { return };
         let (old, after) = (subscription.epoch, subscription.offset);
         let how = if old == 0 {
             Continuity::Fresh
-        } else if subscription.continues(epoch, offset, flags) {
+        } else if subscription.continues(frame) {
             Continuity::Recovered
         } else {
             Continuity::Lost
@@ -194,7 +198,7 @@ impl Client {
     }
 
     fn server_subscribed(&mut self, frame: Frame) {
-        let Frame { topic, epoch, offset, .. } = frame;
+        let topic = frame.topic;
         // Numbers are used again, so a large one says how many are in use.
         if topic > MOST_SERVER_TOPICS && self.topics.find(topic).is_none() {
             return;
@@ -211,12 +215,14 @@ impl Client {
         }
         subscription.go_to(at);
         subscription.server = true;
-        let behind = epoch != 0 && epoch == subscription.epoch && offset > subscription.offset;
-        let asked = subscription.request != 0;
-        if !behind {
-            // A `$subscribe` on its way from before changes nothing any more: its answer is as contiguous as the events.
-            self.settle(Frame { flags: Frame::RECOVERED, ..frame });
-        } else if !asked {
+        let asked = subscription.request;
+        if !subscription.is_ahead(frame) {
+            self.settle(frame);
+            // A `$subscribe` on its way begins anew what begins here: its answer says where.
+            if let Some(subscription) = self.topics.find(topic) {
+                subscription.request = asked;
+            }
+        } else if asked == 0 {
             // What was missed since an earlier connection may still be in the history.
             self.ask(topic);
         }

@@ -81,7 +81,8 @@ fn an_answer_decides_where_a_topic_goes_on() {
         (at(41), Frame::RECOVERED, Continuity::Recovered, None),
         (at(40), Frame::RECOVERED, Continuity::Recovered, None),
         (at(41), 0, Continuity::Recovered, None),
-        (at(41), Frame::NOT_RECOVERED, Continuity::Lost, Some((41, Cause::Lost))),
+        (at(41), Frame::NOT_RECOVERED, Continuity::Recovered, None),
+        (at(40), Frame::NOT_RECOVERED, Continuity::Recovered, None),
         (at(57), Frame::NOT_RECOVERED, Continuity::Lost, Some((57, Cause::Lost))),
         (at(57), Frame::RECOVERED, Continuity::Lost, Some((57, Cause::Lost))),
         (at(57), 0, Continuity::Lost, Some((57, Cause::Lost))),
@@ -392,6 +393,25 @@ fn the_servers_own_topics_go_on_after_a_reconnect() {
     f.check(&[]);
     f.announce(Position { epoch: 1, offset: 9 });
     f.check(&[subscribed(Continuity::Fresh, at(9))]);
+}
+
+#[test]
+fn what_the_server_begins_and_the_client_begins_anew_has_no_hole() {
+    for (answer, flags, expected) in [
+        (AT, 0, subscribed(Continuity::Recovered, at(42))),
+        (at(44), 0, subscribe(3, Some(at(42)))),
+        (at(44), Frame::NOT_RECOVERED, subscribe(3, Some(at(42)))),
+        (at(42), Frame::NOT_RECOVERED, subscribed(Continuity::Recovered, at(42))),
+    ] {
+        let mut f = Fixture::connected();
+        f.client.subscribe(1, f.now);
+        f.check(&[subscribe(2, None)]);
+        f.announce(AT);
+        f.check(&[subscribed(Continuity::Fresh, AT)]);
+        f.delivers(42, 41);
+        f.reply(2, answer, flags);
+        f.check(&[expected]);
+    }
 }
 
 #[test]
