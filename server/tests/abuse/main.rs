@@ -9,6 +9,7 @@ mod original;
 mod overflow;
 mod scene;
 mod slow;
+mod snapshots;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "the other tests use more of it")]
 mod support;

@@ -3,6 +3,7 @@
 mod exact;
 mod handlers;
 mod history;
+mod large;
 
 use std::{
     collections::BTreeMap,
