@@ -1,7 +1,8 @@
 //! A shop whose orders are in SQLite. Whoever places one writes the order and its event in one transaction; a relay publishes the events.
 //!
-//! So an order that is committed is published, whatever dies in between, and one that is not committed is not. [`shop`] has the
-//! tables and what the relay needs of them; this file has the rest.
+//! So an order that is committed is published, whatever dies in between, and one that is not committed is not. Whoever subscribes gets all
+//! orders first, and then each that comes after them, once: the snapshot says which event is the last that it has. [`shop`] has the tables and
+//! what the relay needs of them; this file has the rest.
 
 pub mod shop;
 
@@ -15,7 +16,7 @@ use axum::{
     routing::post,
 };
 use serde::{Deserialize, Serialize};
-use tidewire::{Live, relay::Relay};
+use tidewire::{Context, Live, Refusal, Snapshot, relay::Relay};
 use ts_rs::TS;
 
 pub use shop::{Shop, ShopError};
@@ -55,7 +56,7 @@ struct Counter {
 
 /// The shop's routes, and its live server. The relay lives as long as the routes.
 pub fn app(shop: &Shop) -> (Router, Live<()>) {
-    let live = live();
+    let live = live(shop);
     let counter =
         Counter { shop: shop.clone(), relay: Arc::new(live.relay("orders", shop.clone()).start()) };
     let router = Router::new()
@@ -67,8 +68,16 @@ pub fn app(shop: &Shop) -> (Router, Live<()>) {
 
 /// The live server without its relay.
 #[must_use]
-pub fn live() -> Live<()> {
-    Live::<()>::builder().topic::<Orders>(|topic| topic.public()).build()
+pub fn live(shop: &Shop) -> Live<()> {
+    Live::<()>::builder()
+        .state(shop.clone())
+        .topic::<Orders>(|topic| topic.public().snapshot(all_orders))
+        .build()
+}
+
+async fn all_orders(cx: Context<Shop>, _topic: Orders) -> Result<Snapshot<Vec<Order>>, Refusal> {
+    let (orders, version) = cx.state.orders().await?;
+    Ok(Snapshot::new(orders).version(version))
 }
 
 async fn place(
