@@ -57,6 +57,23 @@ test("two pages in a room see what either says", async () => {
   assert.deepEqual([...ann.errors, ...ben.errors], []);
 });
 
+test("who comes later sees what was said before", async () => {
+  const [ann, ben] = await pair();
+  await ann.send("first");
+  await ben.send("second");
+  await bothSee([ann, ben], "second");
+  const eve = await Visitor.open(browser, ann.page.url());
+  await eve.enter("Eve");
+  await bothSee([eve], "first");
+  await ann.send("third");
+  await bothSee([ann, ben, eve], "third");
+  await eve.page.reload();
+  await eve.joined();
+  for (const text of ["first", "second", "third"]) await bothSee([eve], text);
+  assert.equal(await eve.page.getByText("some messages may be missing here").count(), 0);
+  assert.deepEqual(eve.errors, []);
+});
+
 test("pages come back by themselves when the server does", async () => {
   const [ann, ben] = await pair();
   const both = [ann, ben];
@@ -102,8 +119,28 @@ test("a page that was cut off misses nothing", async (t) => {
     await bothSee([ann], text);
   }
   cable.plugIn();
+  await ben.page.getByText("You are back, and nothing was missed.").waitFor();
   for (const text of ["two", "three"]) await bothSee([ben], text);
   assert.equal(await ben.page.getByText("some messages may be missing here").count(), 0);
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});
+
+test("what was on its way when the connection was lost is said once", async (t) => {
+  const cable = await Cable.to(Number(server.port));
+  t.after(() => cable.close());
+  const ann = await Visitor.open(browser, server.url);
+  const ben = await Visitor.open(browser, cable.url);
+  await ann.enter("Ann");
+  await ben.enter("Ben");
+  for (let round = 1; round <= 5; round++) {
+    const text = `round ${round}`;
+    await ben.send(text);
+    cable.pull();
+    await ben.pill("Reconnecting").waitFor();
+    cable.plugIn();
+    await ben.joined();
+    await bothSee([ann, ben], text);
+  }
   assert.deepEqual([...ann.errors, ...ben.errors], []);
 });
 

@@ -58,6 +58,9 @@ for (const colorScheme of ["light", "dark"] as const) {
       await ann.send("Is anybody there?");
       await ann.drafts.waitFor();
       await picture("6-cut-off");
+      server = await ChatServer.start(server.port);
+      await ann.page.getByText("You are back, but some messages may be missing.").waitFor();
+      await picture("7-back");
       assert.deepEqual(ann.errors, []);
     });
   }

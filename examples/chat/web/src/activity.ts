@@ -15,7 +15,7 @@ export interface Activity {
 
 /** The lobby as the visitor sees it, who is called `me` and has the room `active` open. */
 export function useActivity(live: ChatLive, me: string, active: string): Activity {
-  const { events } = useTopic(live, "lobby");
+  const { events } = useTopic(live, "lobby", { state: false });
   // By room, the newest activity of any room when it was last open.
   const [read, setRead] = useState<ReadonlyMap<string, RoomActivity>>(new Map());
   const newest = events.at(-1);

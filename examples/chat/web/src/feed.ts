@@ -1,45 +1,42 @@
-// A room's messages as they come, and the places where some are missing.
+// A room's messages: those from before the visitor came, those that came since, and the places where some are missing.
 
-import { useEffect, useState } from "react";
-import type { SubscriptionStatus } from "tidewire";
+import { reduced } from "tidewire";
+import { useTopic } from "tidewire/react";
 import type { ChatMessage } from "./chat.schema";
 import { roomTopic } from "./rooms";
 import type { ChatLive } from "./sign-in";
 
 /** A message; or without one a place where messages are missing for good, as after a restart of the server. */
 export interface FeedItem {
-  /** Grows with each item of the page. */
+  /** Grows from item to item. */
   readonly key: number;
   readonly message?: ChatMessage;
-}
-
-/** What {@link useFeed} gives. */
-export interface Feed {
-  /** The newest items, the last one last. */
-  readonly items: readonly FeedItem[];
-  /** The subscription; `undefined` before the server first answered. */
-  readonly status: SubscriptionStatus | undefined;
 }
 
 /** How many items a room keeps. */
 const KEPT = 500;
 
-let lastKey = 0;
+const add = (items: readonly FeedItem[], messages: readonly (ChatMessage | undefined)[]): readonly FeedItem[] => {
+  let key = items.at(-1)?.key ?? 0;
+  return [...items, ...messages.map((message) => ({ key: ++key, ...(message && { message }) }))].slice(-KEPT);
+};
 
-/** The messages of a room, which is subscribed as long as the component is mounted. */
-export function useFeed(live: ChatLive, room: string): Feed {
-  const [items, setItems] = useState<readonly FeedItem[]>([]);
-  const [status, setStatus] = useState<SubscriptionStatus>();
-  useEffect(() => {
-    const add = (item: Omit<FeedItem, "key">) => {
-      const key = ++lastKey;
-      setItems((items) => [...items, { key, ...item }].slice(-KEPT));
-    };
-    const subscription = live.subscribe(roomTopic(room), (message) => add({ message }), { onGap: () => add({}) });
-    subscription.status.subscribe(() => setStatus(subscription.status.getSnapshot()));
-    // The room shows a refusal, so nobody else need hear of it.
-    subscription.ready.catch(() => {});
-    return () => subscription.close();
-  }, [live, room]);
-  return { items, status };
+const same = (a: ChatMessage) => (b: ChatMessage | undefined) => a.at_ms === b?.at_ms && a.user === b.user && a.text === b.text;
+
+/**
+ * What the room showed stays when the server gives its messages anew: those that are new are added, behind a gap if the two do not join.
+ */
+function join(snapshot: readonly ChatMessage[] = [], before: readonly FeedItem[] = []): readonly FeedItem[] {
+  const shown = before.flatMap(({ message }) => message ?? []);
+  const fresh = snapshot.filter((message) => !shown.some(same(message)));
+  const joins = shown.length === 0 || fresh.length < snapshot.length;
+  return add(before, joins ? fresh : [undefined, ...fresh]);
 }
+
+const feed = reduced((items: readonly FeedItem[], message: ChatMessage) => add(items, [message]), join);
+
+/** A room, which is subscribed as long as the component is mounted. */
+export const useFeed = (live: ChatLive, room: string) => useTopic(live, roomTopic(room), { state: feed });
+
+/** What {@link useFeed} gives. */
+export type Feed = ReturnType<typeof useFeed>;

@@ -13,14 +13,16 @@ interface Props {
   me: string;
   items: readonly FeedItem[];
   drafts: readonly Draft[];
+  /** Grows with everything that the visitor sends. */
+  sent: number;
   isConnected: boolean;
   onRetry(draft: Draft): void;
   onEdit(draft: Draft): void;
 }
 
-export function MessageList({ room, me, items, drafts, isConnected, onRetry, onEdit }: Props) {
+export function MessageList({ room, me, items, drafts, sent, isConnected, onRetry, onEdit }: Props) {
   const blocks = useMemo(() => timeline(items), [items]);
-  const { list, fresh, follow, onScroll } = useEnd(items.at(-1)?.key ?? 0, drafts.at(-1)?.id ?? 0);
+  const { list, fresh, follow, onScroll } = useEnd(items.at(-1)?.key ?? 0, sent);
   return (
     <div className="messages-frame">
       {/* Focusable, so that the keyboard scrolls it. */}

@@ -54,7 +54,6 @@ export function DraftGroup({ drafts, isConnected, onRetry, onEdit }: DraftsProps
         </Note>
       );
     }
-    if (draft.isSent) return null;
     return <Note icon={<ClockIcon />}>{isConnected ? "Sending…" : "Waits for the connection"}</Note>;
   };
   return (

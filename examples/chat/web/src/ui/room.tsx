@@ -1,9 +1,9 @@
 // One room. It is subscribed while the visitor is in it, and shown while it is open.
 
-import { useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { ErrorCode, type TidewireError } from "tidewire";
 import { useConnection } from "tidewire/react";
-import { useFeed } from "../feed";
+import { type Feed, useFeed } from "../feed";
 import { type Draft, useOutbox } from "../outbox";
 import type { ChatLive } from "../sign-in";
 import { Composer } from "./composer";
@@ -18,36 +18,71 @@ interface Props {
 }
 
 export function Room({ live, room, me, isActive }: Props) {
-  const { items, status } = useFeed(live, room);
-  const outbox = useOutbox(live, room, me, items);
+  const feed = useFeed(live, room);
+  const outbox = useOutbox(feed, me);
   const [text, setText] = useState("");
+  const [sent, setSent] = useState(0);
+  const back = useReturn(feed);
   const isConnected = useConnection(live).state === "connected";
+  const { state = [], pending, status, error } = feed;
+  // What is on its way stands below, as drafts.
+  const items = useMemo(() => state.filter(({ message }) => !message || !pending.includes(message)), [state, pending]);
   if (!isActive) return null;
 
+  const send = (text: string) => {
+    outbox.send(text);
+    setSent(sent + 1);
+  };
   const edit = (draft: Draft) => {
     outbox.discard(draft);
     setText(text ? `${draft.text}\n${text}` : draft.text);
   };
-  const isJoining = status === undefined || status.state === "subscribing";
+  const isJoining = status === "subscribing";
   const isEmpty = items.length === 0 && outbox.drafts.length === 0;
   return (
     <section className="room" aria-label={`Room ${room}`} aria-busy={isJoining}>
+      {back && (
+        <p className="back" role="status" data-whole={back === "whole"}>
+          {back === "whole" ? "You are back, and nothing was missed." : "You are back, but some messages may be missing."}
+        </p>
+      )}
       {isEmpty ? (
-        <Empty {...(isJoining ? joining(room) : status.error ? refused(status.error) : quiet(room))} />
+        <Empty {...(isJoining ? joining(room) : error ? refused(error) : quiet(room))} />
       ) : (
         <MessageList
           room={room}
           me={me}
           items={items}
           drafts={outbox.drafts}
+          sent={sent}
           isConnected={isConnected}
           onRetry={outbox.retry}
           onEdit={edit}
         />
       )}
-      <Composer room={room} text={text} onText={setText} onSend={outbox.send} isClosed={status?.state === "closed"} />
+      <Composer room={room} text={text} onText={setText} onSend={send} isClosed={status === "closed"} />
     </section>
   );
+}
+
+/** How long the visitor is told of having been away. */
+const TOLD_MS = 4_000;
+
+/** For a while after the connection was lost and found: whether everything came that was missed. */
+function useReturn({ status, recovered }: Feed): "whole" | "holes" | undefined {
+  const [back, setBack] = useState<"whole" | "holes">();
+  const before = useRef<"new" | "live" | "away">("new");
+  useEffect(() => {
+    if (status === "live" && before.current === "away") setBack(recovered ? "whole" : "holes");
+    if (status === "live") before.current = "live";
+    else if (before.current === "live") before.current = "away";
+  }, [status, recovered]);
+  useEffect(() => {
+    if (!back) return;
+    const timer = setTimeout(() => setBack(undefined), TOLD_MS);
+    return () => clearTimeout(timer);
+  }, [back]);
+  return back;
 }
 
 /** What stands where messages will be. */
