@@ -19,7 +19,7 @@ use tower_http::services::ServeDir;
 /// The page as `npm run build` leaves it.
 const WEB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist");
 
-/// What a page that was away for a while gets when it comes back.
+/// What a page shows of a room when it enters, and gets of what it missed when it was away for a while.
 const HISTORY_EVENTS: usize = 500;
 const HISTORY_AGE: Duration = Duration::from_secs(3600);
 

@@ -1,5 +1,6 @@
 //! Snapshots and what follows them: nothing is missing between, and where the server can know it nothing is in both.
 
+mod application;
 mod exact;
 mod handlers;
 mod history;
