@@ -3,6 +3,7 @@
 //! Every suite runs, whatever became of those before it, so that one run shows all that is broken.
 
 mod layering;
+mod mutants;
 mod rust;
 mod sources;
 mod web;
@@ -43,6 +44,12 @@ const SUITES: &[Suite] = &[
     Suite { name: "fmt", about: "cargo fmt", run: rust::fmt, skip: never },
     Suite { name: "clippy", about: "lints, over all targets", run: rust::clippy, skip: never },
     Suite { name: "rust", about: "tests of every crate", run: rust::tests, skip: never },
+    Suite {
+        name: "mutants",
+        about: "the simulation against broken cores",
+        run: mutants::run,
+        skip: never,
+    },
     Suite {
         name: "doctests",
         about: "examples in the documentation",

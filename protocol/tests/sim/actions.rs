@@ -1,0 +1,188 @@
+//! What users, the application and the world do: a list of steps, drawn from a seed, any part of which can be left out.
+
+use tidewire_protocol::{
+    Millis,
+    code::{CloseCode, ErrorCode},
+};
+
+use crate::{random::Random, setup::Setup};
+
+/// A pause, then an action.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) pause_ms: Millis,
+    pub(crate) action: Action,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Subscribe {
+        client: usize,
+        topic: usize,
+    },
+    Unsubscribe {
+        client: usize,
+        topic: usize,
+    },
+    /// The client's user asks for a topic's state, beside the stream of its events.
+    ReadState {
+        client: usize,
+        topic: usize,
+    },
+    Publish {
+        client: usize,
+        topic: usize,
+        count: u64,
+        keys: u8,
+        bytes: usize,
+    },
+    ServerPublish {
+        topic: usize,
+        count: u64,
+        keys: u8,
+        bytes: usize,
+    },
+    /// The application publishes again and again, for a while.
+    Flood {
+        topic: usize,
+        times: u64,
+        every_ms: Millis,
+        count: u64,
+        keys: u8,
+    },
+    /// The broker loses events on their way to the server.
+    Lose {
+        topic: usize,
+        events: u64,
+    },
+    /// The application subscribes a client, or ends a subscription.
+    Adopt {
+        client: usize,
+        topic: usize,
+    },
+    Expel {
+        client: usize,
+        topic: usize,
+        code: ErrorCode,
+    },
+    /// The connection breaks.
+    Cut {
+        client: usize,
+        up_arrives: bool,
+    },
+    /// What is written vanishes, one way or both, and nobody is told.
+    Swallow {
+        client: usize,
+        up: bool,
+        down: bool,
+    },
+    Stall {
+        client: usize,
+        ms: Millis,
+    },
+    Offline {
+        client: usize,
+        ms: Millis,
+    },
+    /// How long the client takes over each frame.
+    Read {
+        client: usize,
+        pace_ms: Millis,
+    },
+    /// The broker cannot be reached.
+    Trouble {
+        ms: Millis,
+    },
+    Restart {
+        down_ms: Millis,
+    },
+    /// The broker forgets what nobody needs.
+    Sweep,
+    Wake {
+        client: usize,
+    },
+    Close {
+        client: usize,
+    },
+    Connect {
+        client: usize,
+    },
+    /// The server asks a client to move, and closes its session in the end.
+    Drain {
+        client: usize,
+        deadline_ms: Millis,
+    },
+    Kick {
+        client: usize,
+        code: CloseCode,
+    },
+}
+
+impl Step {
+    /// The steps of a seed.
+    pub(crate) fn all(setup: &Setup) -> Vec<Self> {
+        let mut random = Random::new(setup.seed, 2);
+        let most = random.pick(&[20, 60, 60, 60, 200]);
+        let count = 10 + random.index(most);
+        (0..count).map(|_| Self::draw(setup, &mut random)).collect()
+    }
+
+    fn draw(setup: &Setup, random: &mut Random) -> Self {
+        let pause_ms = match random.below(20) {
+            0 => random.below(15_000),
+            1..=6 => random.below(400),
+            _ => random.below(12),
+        };
+        Self { pause_ms, action: Action::draw(setup, random) }
+    }
+}
+
+impl Action {
+    fn draw(setup: &Setup, random: &mut Random) -> Self {
+        let client = random.index(setup.clients);
+        let topic = random.index(setup.topics.len());
+        let count = random.pick(&[1, 1, 2, 5, 12, 30]);
+        let keys = random.pick(&[1, 3, 10]);
+        let bytes = random.pick(&[40, 90, 90, 300]);
+        match random.below(100) {
+            0..=15 => Self::Subscribe { client, topic },
+            16..=19 => Self::Unsubscribe { client, topic },
+            20..=22 => Self::ReadState { client, topic },
+            23..=38 => Self::Publish { client, topic, count: count.min(12), keys, bytes },
+            39..=55 => Self::ServerPublish { topic, count, keys, bytes },
+            56..=60 => Self::Flood {
+                topic,
+                times: random.pick(&[5, 20, 40]),
+                every_ms: random.pick(&[1, 10, 60]),
+                count: count.min(5),
+                keys,
+            },
+            61..=62 => Self::Lose { topic, events: random.pick(&[1, 1, 3]) },
+            63..=66 => Self::Adopt { client, topic },
+            67..=68 => Self::Expel {
+                client,
+                topic,
+                code: random.pick(&[ErrorCode::FORBIDDEN, ErrorCode::UNAVAILABLE]),
+            },
+            69..=76 => Self::Cut { client, up_arrives: random.percent(50) },
+            77..=79 => {
+                let up = random.percent(60);
+                Self::Swallow { client, up, down: !up || random.percent(30) }
+            }
+            80 => Self::Drain { client, deadline_ms: random.pick(&[20, 500, 4_000]) },
+            81..=82 => Self::Stall { client, ms: random.pick(&[30, 500, 4_000]) },
+            83..=84 => Self::Offline { client, ms: random.pick(&[500, 8_000]) },
+            85..=90 => Self::Read { client, pace_ms: random.pick(&[0, 3, 20, 50, 700]) },
+            91 => Self::Trouble { ms: random.pick(&[20, 2_000]) },
+            92 => Self::Restart { down_ms: random.pick(&[0, 1_000]) },
+            93 => Self::Sweep,
+            94..=95 => Self::Wake { client },
+            96 => Self::Close { client },
+            97 => Self::Connect { client },
+            _ => Self::Kick {
+                client,
+                code: random.pick(&[CloseCode::KICKED, CloseCode::DRAIN, CloseCode::OVERLOADED]),
+            },
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! A client: the client core, its driver, and a user who reads as fast as he does.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use tidewire_protocol::{
+    Millis,
+    client::{self, Config, Continuity, Frame, Kind, Output, State, Verdict},
+    code::CloseCode,
+};
+
+use crate::{
+    frames::{At, Down, EpochName, Event, Reply, Up},
+    numbers::Numbers,
+    random::Random,
+    schedule::Wake,
+    setup::Setup,
+    world::Env,
+};
+
+pub(crate) struct Client {
+    number: usize,
+    core: client::Client,
+    topics: Numbers<usize>,
+    epochs: Numbers<EpochName>,
+    /// How often the user has subscribed each topic.
+    pub(crate) counts: Vec<u32>,
+    /// Which topics are asked for with their state.
+    snapshots: Vec<bool>,
+    publishes: BTreeMap<u32, (usize, Rc<Event>)>,
+    /// Reads of a topic's state, and how far the user had come then.
+    reads: BTreeMap<u32, (usize, At)>,
+    /// The socket of each link.
+    sockets: [Option<usize>; 2],
+    /// The link that the core speaks of.
+    link: u8,
+    /// When each link's socket opens, or fails to.
+    opens_at: [Option<Millis>; 2],
+    /// The network is away until then.
+    pub(crate) offline_until: Millis,
+    /// How long the user takes over a frame.
+    pub(crate) pace_ms: Millis,
+    reads_from: Millis,
+    /// When it is woken next.
+    timer: Millis,
+    random: Random,
+}
+
+impl Client {
+    pub(crate) fn new(number: usize, setup: &Setup) -> Self {
+        let mut random = Random::new(setup.seed, 100 + number as u64);
+        let config = Config { waiting_requests: 30, ..Config::default() };
+        Self {
+            number,
+            core: client::Client::new(config, random.next()),
+            topics: Numbers::default(),
+            epochs: Numbers::default(),
+            counts: vec![0; setup.topics.len()],
+            snapshots: setup.topics.iter().map(|_| random.percent(50)).collect(),
+            publishes: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            sockets: [None; 2],
+            link: 0,
+            opens_at: [None; 2],
+            offline_until: 0,
+            pace_ms: 0,
+            reads_from: 0,
+            timer: Millis::MAX,
+            random,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.core.state() == State::Connected
+    }
+
+    /// Whether nothing that was asked is without an outcome.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        self.publishes.is_empty() && self.reads.is_empty()
+    }
+
+    pub(crate) fn connect(&mut self, env: &mut Env) {
+        self.core.connect(env.schedule.now);
+        self.carry_out(None, env);
+    }
+
+    pub(crate) fn close(&mut self, env: &mut Env) {
+        self.core.close(env.schedule.now);
+        self.carry_out(None, env);
+    }
+
+    pub(crate) fn wake_up(&mut self, env: &mut Env) {
+        self.core.handle_wake(env.schedule.now);
+        self.carry_out(None, env);
+    }
+
+    pub(crate) fn subscribe(&mut self, topic: usize, env: &mut Env) {
+        self.counts[topic] += 1;
+        env.oracle.wanted(self.number, topic);
+        self.core.subscribe(self.topics.give(topic), env.schedule.now);
+        self.carry_out(None, env);
+    }
+
+    pub(crate) fn unsubscribe(&mut self, topic: usize, env: &mut Env) {
+        if self.counts[topic] > 0 {
+            self.counts[topic] -= 1;
+            self.core.unsubscribe(self.topics.find(topic), env.schedule.now);
+            self.carry_out(None, env);
+        }
+    }
+
+    pub(crate) fn publish(&mut self, topic: usize, event: Event, env: &mut Env) {
+        env.oracle.publishes(self.number, topic, event.payload);
+        let id = self.core.publish(self.topics.find(topic), env.schedule.now);
+        self.publishes.insert(id, (topic, Rc::new(event)));
+        self.carry_out(None, env);
+    }
+
+    /// Asks for the state of a topic that the user follows.
+    pub(crate) fn read_state(&mut self, topic: usize, env: &mut Env) {
+        if let Some(at) = env.oracle.position(self.number, topic) {
+            let id = self.core.read(0, env.schedule.now);
+            self.reads.insert(id, (topic, at));
+            self.carry_out(None, env);
+        }
+    }
+
+    /// Looks at the clock and at what has arrived.
+    pub(crate) fn turn(&mut self, env: &mut Env) {
+        let now = env.schedule.now;
+        for link in 0..2 {
+            if self.opens_at[link].is_some_and(|at| at <= now) {
+                self.opens_at[link] = None;
+                self.open(link, env);
+            }
+            self.read(link, env);
+        }
+        if self.core.poll_timeout().is_some_and(|at| at <= now) {
+            self.core.handle_timeout(now);
+            self.carry_out(None, env);
+        }
+        self.set_timer(env);
+    }
+
+    fn read(&mut self, link: usize, env: &mut Env) {
+        let now = env.schedule.now;
+        while let Some(socket) = self.sockets[link] {
+            if self.reads_from > now {
+                break;
+            }
+            let down = &mut env.network.sockets[socket].down;
+            let was_full = !down.has_room();
+            let Some(frame) = down.receive(now) else { break };
+            if was_full {
+                env.schedule.soon(Wake::Connection(socket));
+            }
+            self.reads_from = now + self.pace_ms;
+            self.receive(link, frame, env);
+        }
+    }
+
+    fn set_timer(&mut self, env: &mut Env) {
+        let now = env.schedule.now;
+        let opens = self.opens_at.into_iter().flatten();
+        let reads = (self.reads_from > now).then_some(self.reads_from);
+        let at = opens.chain(reads).chain(self.core.poll_timeout()).min().unwrap_or(Millis::MAX);
+        if at != Millis::MAX && (at < self.timer || self.timer <= now) {
+            self.timer = at.max(now + 1);
+            env.schedule.at(self.timer, Wake::Client(self.number));
+        }
+    }
+
+    fn open(&mut self, link: usize, env: &mut Env) {
+        let now = env.schedule.now;
+        if now < self.offline_until.max(env.network.unreachable_until) {
+            self.core.handle_closed(link as u8, CloseCode::ABNORMAL, now);
+        } else {
+            self.sockets[link] = Some(env.network.open(self.number, &mut env.schedule));
+            env.oracle.connected(self.number);
+            self.core.handle_opened(link as u8, now);
+        }
+        self.carry_out(None, env);
+    }
+
+    fn receive(&mut self, link: usize, frame: Down, env: &mut Env) {
+        let now = env.schedule.now;
+        env.trace(|| format!("client {} gets on {link} {frame:?}", self.number));
+        if let Down::Closed { code } = frame {
+            self.leave(link, env);
+            self.core.handle_closed(link as u8, code, now);
+            return self.carry_out(None, env);
+        }
+        let socket = self.sockets[link].unwrap_or_default();
+        env.oracle.received(self.number, socket, &frame);
+        let tuple = self.tuple(&frame);
+        let link = link as u8;
+        let verdict = match tuple.kind {
+            Kind::Event => self.core.handle_event(link, tuple.topic, tuple.offset, tuple.prev, now),
+            _ => self.core.handle_frame(link, tuple, now),
+        };
+        self.carry_out(Some(&frame), env);
+        if verdict == Verdict::Deliver
+            && let Down::Event { topic, record } = frame
+        {
+            env.oracle.delivered(self.number, topic, &record);
+        }
+    }
+
+    /// The frame as numbers, by docs/wire.md section 6.
+    fn tuple(&mut self, frame: &Down) -> Frame {
+        match *frame {
+            Down::Hello { re, ping_ms, pong_ms } => {
+                Frame { re: re.into(), ms: ping_ms, to: pong_ms, ..Frame::new(Kind::Hello) }
+            }
+            Down::Reply { re, reply: None } => Frame { re: re.into(), ..Frame::new(Kind::Reply) },
+            Down::Reply { re, reply: Some(Reply { at, head, recovered, .. }) } => Frame {
+                re: re.into(),
+                epoch: self.epochs.give(at.epoch),
+                offset: at.offset,
+                to: head,
+                flags: match recovered {
+                    None => 0,
+                    Some(true) => Frame::RECOVERED,
+                    Some(false) => Frame::NOT_RECOVERED,
+                },
+                ..Frame::new(Kind::Reply)
+            },
+            Down::Error { re, code } => Frame { re: re.into(), code, ..Frame::new(Kind::Error) },
+            Down::Gap { topic, after, to, cause } => Frame {
+                topic: self.topics.find(topic),
+                offset: after,
+                to,
+                code: cause,
+                ..Frame::new(Kind::Gap)
+            },
+            Down::Ping => Frame::new(Kind::Ping),
+            Down::Drain { deadline_ms } => Frame { ms: deadline_ms, ..Frame::new(Kind::Drain) },
+            Down::Subscribed { topic, at } => Frame {
+                topic: self.topics.give(topic),
+                epoch: self.epochs.give(at.epoch),
+                offset: at.offset,
+                ..Frame::new(Kind::Subscribed)
+            },
+            Down::Unsubscribed { topic, code } => {
+                Frame { topic: self.topics.find(topic), code, ..Frame::new(Kind::Unsubscribed) }
+            }
+            Down::Event { topic, ref record } => Frame {
+                topic: self.topics.find(topic),
+                offset: record.offset,
+                prev: record.prev,
+                ..Frame::new(Kind::Event)
+            },
+            Down::Closed { .. } => Frame::new(Kind::Ignored),
+        }
+    }
+
+    /// A socket of the client's, if it has one; of two, now this and now that.
+    pub(crate) fn a_socket(&self, now: Millis) -> Option<usize> {
+        let mut sockets = self.sockets;
+        sockets.rotate_left(now as usize % 2);
+        sockets.into_iter().flatten().next()
+    }
+
+    fn leave(&mut self, link: usize, env: &mut Env) {
+        if let Some(socket) = self.sockets[link].take() {
+            env.network.leave(socket, &mut env.schedule);
+        }
+    }
+
+    fn at(&self, position: client::Position) -> At {
+        At { epoch: self.epochs.name(position.epoch), offset: position.offset }
+    }
+
+    /// Does what the core says, in order; `frame` is what it was given.
+    fn carry_out(&mut self, frame: Option<&Down>, env: &mut Env) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Link { link } => self.link = link,
+                Output::Open => {
+                    let wait = self.random.pick(&[1, 10, 60]);
+                    self.opens_at[usize::from(self.link)] = Some(env.schedule.now + wait);
+                }
+                Output::Shut { .. } => {
+                    let link = usize::from(self.link);
+                    self.opens_at[link] = None;
+                    self.leave(link, env);
+                }
+                Output::Hello { id } => self.send(Up::Hello { id }, env),
+                Output::Pong => self.send(Up::Pong, env),
+                Output::Subscribe { id, topic, since } => {
+                    let (topic, since) = (self.topics.name(topic), since.map(|at| self.at(at)));
+                    env.oracle.asked(self.number, topic, since);
+                    let snapshot = self.snapshots[topic];
+                    self.send(Up::Subscribe { id, topic, since, snapshot }, env);
+                }
+                Output::Request { id } => {
+                    let (topic, _) = self.reads[&id];
+                    self.send(Up::ReadState { id, topic }, env);
+                }
+                Output::Unsubscribe { id, topic } => {
+                    let topic = self.topics.name(topic);
+                    self.send(Up::Unsubscribe { id, topic }, env);
+                }
+                Output::Publish { id, epoch } => {
+                    let (topic, event) = self.publishes[&id].clone();
+                    let epoch = epoch.map(|epoch| self.epochs.name(epoch));
+                    self.send(Up::Publish { id, topic, event, epoch }, env);
+                }
+                _ => self.tell(output, frame, env),
+            }
+        }
+        self.set_timer(env);
+    }
+
+    /// What the user's handlers are told.
+    fn tell(&mut self, output: Output, frame: Option<&Down>, env: &mut Env) {
+        env.trace(|| format!("client {} is told {output:?}", self.number));
+        let (me, oracle) = (self.number, &mut env.oracle);
+        match output {
+            Output::Acked { id, at } => {
+                let (topic, event) = self.publishes.remove(&id).expect("a publish");
+                oracle.acknowledged(topic, event.payload, self.at(at));
+            }
+            Output::Rejected { id, .. } if self.reads.remove(&id).is_some() => {}
+            Output::Replied { id } => {
+                let (topic, from) = self.reads.remove(&id).expect("a read");
+                if let Some(Down::Reply { reply: Some(reply), .. }) = frame {
+                    oracle.state_read(me, topic, from, reply, env.schedule.now);
+                }
+            }
+            Output::Rejected { id, code } => {
+                let (_, event) = self.publishes.remove(&id).expect("a publish");
+                oracle.rejected(event.payload, code);
+            }
+            Output::Subscribed { topic, how, at } => {
+                let (topic, now) = (self.topics.name(topic), env.schedule.now);
+                oracle.subscribed(me, topic, how, self.at(at), now);
+                // What goes on has come as far, or further.
+                if how != Continuity::Recovered
+                    && let Some(Down::Reply { reply: Some(reply), .. }) = frame
+                    && let Some(snapshot) = &reply.snapshot
+                {
+                    oracle.snapshot(me, topic, reply.at, snapshot, now);
+                }
+            }
+            Output::Gap { topic, after, to, cause } => {
+                oracle.gap(me, self.topics.name(topic), after, to, cause);
+            }
+            Output::Refused { topic, retry_at, .. } => {
+                let topic = self.topics.name(topic);
+                if retry_at.is_none() {
+                    self.counts[topic] = 0;
+                }
+                oracle.refused(me, topic, retry_at.is_some());
+            }
+            Output::ReleaseTopic { topic } => {
+                let name = self.topics.release(topic);
+                oracle.released(me, name, self.counts[name] > 0);
+            }
+            Output::ReleaseEpoch { epoch } => drop(self.epochs.release(epoch)),
+            Output::Malformed { .. } => oracle.fail("the client takes a frame for malformed"),
+            _ => {}
+        }
+    }
+
+    fn send(&self, frame: Up, env: &mut Env) {
+        env.trace(|| format!("client {} sends on {} {frame:?}", self.number, self.link));
+        match self.sockets[usize::from(self.link)] {
+            Some(socket) => {
+                env.oracle.sent(socket, &frame);
+                env.network.send_up(socket, frame, &mut env.schedule);
+            }
+            None => env.oracle.fail(format!("{frame:?} is sent without a socket")),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The oracle: what the guarantees allow, known from what was published and what each client was told, and from nothing else.
+//!
+//! It shares no code with the cores and looks into none of them. The first fault that it finds is kept; the world stops there.
+
+mod account;
+mod publishes;
+mod truth;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use tidewire_protocol::{
+    Millis,
+    client::{Cause, Continuity},
+};
+
+use crate::{
+    frames::{At, Down, Record, Reply, Up},
+    setup::Setup,
+};
+use account::{Account, Hole};
+use publishes::Publishes;
+use truth::Truth;
+use wire::Wire;
+
+/// A client that finds as many holes within a while may give up what is missing.
+const LOSSES_TO_GIVE_UP: usize = 5;
+
+pub(crate) struct Oracle {
+    truth: Truth,
+    publishes: Publishes,
+    /// By client and topic: what its handlers follow.
+    accounts: Vec<Vec<Option<Account>>>,
+    /// By socket: what it brings.
+    wires: BTreeMap<usize, Wire>,
+    /// By client and topic: how often a recovery could come to nothing.
+    losses: Vec<Vec<usize>>,
+    /// By client and topic: how many more asks there are reasons for.
+    reasons: Vec<Vec<i64>>,
+    fault: Option<String>,
+    /// What has happened, to see that a simulation is not an idle one.
+    pub(crate) seen: BTreeMap<&'static str, u64>,
+}
+
+impl Oracle {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let topics = setup.topics.len();
+        Self {
+            truth: Truth::new(setup),
+            publishes: Publishes::default(),
+            accounts: vec![vec![None; topics]; setup.clients],
+            wires: BTreeMap::new(),
+            losses: vec![vec![0; topics]; setup.clients],
+            reasons: vec![vec![0; topics]; setup.clients],
+            fault: None,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn fail(&mut self, fault: impl Into<String>) {
+        self.fault.get_or_insert(fault.into());
+    }
+
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    fn check(&mut self, result: Result<(), String>) {
+        if let Err(fault) = result {
+            self.fail(fault);
+        }
+    }
+
+    pub(crate) fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// The broker has appended an event.
+    pub(crate) fn appended(&mut self, topic: usize, epoch: u64, record: &Record, now: Millis) {
+        let result = self.truth.appended(topic, epoch, record, now);
+        self.check(result);
+        self.publishes.appended(record.event.payload, At { epoch, offset: record.offset });
+    }
+
+    /// A client's user publishes.
+    pub(crate) fn publishes(&mut self, client: usize, topic: usize, payload: u64) {
+        self.publishes.begun(client, topic, payload);
+    }
+
+    /// The server has refused a publish, and may take it when it is sent again.
+    pub(crate) fn turned_away(&mut self, payload: u64) {
+        self.publishes.turned_away(payload);
+    }
+
+    pub(crate) fn acknowledged(&mut self, topic: usize, payload: u64, at: At) {
+        self.saw("acknowledged");
+        let result = self
+            .truth
+            .is_at(topic, at, payload)
+            .and_then(|()| self.publishes.ended(payload, publishes::Outcome::Acknowledged));
+        self.check(result);
+    }
+
+    pub(crate) fn rejected(&mut self, payload: u64, code: tidewire_protocol::code::ErrorCode) {
+        let outcome = publishes::Outcome::of(code);
+        self.saw(if outcome == publishes::Outcome::Unknown { "unknown" } else { "rejected" });
+        let result = self.publishes.ended(payload, outcome);
+        self.check(result);
+    }
+
+    /// A user subscribes.
+    pub(crate) fn wanted(&mut self, client: usize, topic: usize) {
+        self.reasons[client][topic] += 1;
+    }
+
+    /// A client has a new socket.
+    pub(crate) fn connected(&mut self, client: usize) {
+        self.saw("connected");
+        for reasons in &mut self.reasons[client] {
+            *reasons += 1;
+        }
+    }
+
+    /// A client asks for a topic.
+    pub(crate) fn asked(&mut self, client: usize, topic: usize, since: Option<At>) {
+        if let (Some(account), Some(since)) = (&mut self.accounts[client][topic], since) {
+            account.asked(since);
+        }
+        let reasons = &mut self.reasons[client][topic];
+        *reasons -= 1;
+        if *reasons < 0 {
+            self.fail(format!("client {client} asks for topic {topic} again without a reason"));
+        }
+    }
+
+    pub(crate) fn sent(&mut self, socket: usize, frame: &Up) {
+        self.wires.entry(socket).or_default().sent(frame);
+    }
+
+    /// The broker has lost an event on its way to the server: whoever finds the hole asks for the topic.
+    pub(crate) fn lost_on_the_way(&mut self, topic: usize, epoch: u64, offset: u64) {
+        self.saw("lost on the way");
+        self.truth.lost_on_the_way(topic, epoch, offset);
+        for client in 0..self.reasons.len() {
+            self.may_ask_for_lost(client, topic);
+        }
+    }
+
+    fn may_ask_for_lost(&mut self, client: usize, topic: usize) {
+        self.reasons[client][topic] += 1;
+        self.losses[client][topic] += 1;
+    }
+
+    /// A frame has come to a client: some are reasons to ask.
+    pub(crate) fn received(&mut self, client: usize, socket: usize, frame: &Down) {
+        let result = self.wires.entry(socket).or_default().received(&self.truth, frame);
+        self.check(result.map_err(|fault| format!("client {client} gets {frame:?}: {fault}")));
+        match *frame {
+            Down::Gap { topic, cause: 3, .. } => {
+                self.saw("gap lost");
+                self.may_ask_for_lost(client, topic);
+            }
+            Down::Subscribed { topic, .. } => {
+                self.saw("subscribed by the server");
+                self.reasons[client][topic] += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// A client's handlers are told that a topic's events flow.
+    pub(crate) fn subscribed(
+        &mut self,
+        client: usize,
+        topic: usize,
+        how: Continuity,
+        at: At,
+        now: Millis,
+    ) {
+        self.saw(match how {
+            Continuity::Fresh => "fresh",
+            Continuity::Recovered => "recovered",
+            Continuity::Lost => "lost",
+            _ => "other continuity",
+        });
+        let account = &mut self.accounts[client][topic];
+        let result = match (account.as_mut(), how) {
+            (None, Continuity::Fresh) => {
+                *account = Some(Account::new(at));
+                self.truth.exists(topic, at)
+            }
+            (None, _) => Err(format!("{how:?} of what was not followed")),
+            (Some(account), _) => account.goes_on(&self.truth, topic, how, at, now),
+        };
+        self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
+    }
+
+    /// A client's handlers are given a topic's state.
+    pub(crate) fn snapshot(
+        &mut self,
+        client: usize,
+        topic: usize,
+        at: At,
+        records: &[Record],
+        now: Millis,
+    ) {
+        self.saw("snapshot");
+        let result = match &mut self.accounts[client][topic] {
+            None => Err("the state of what is not followed".into()),
+            Some(account) => account.snapshot(&self.truth, topic, at, records, now),
+        };
+        self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
+    }
+
+    /// How far a client's handlers have come in a topic that they follow.
+    pub(crate) fn position(&self, client: usize, topic: usize) -> Option<At> {
+        self.accounts[client][topic].as_ref().map(Account::at)
+    }
+
+    /// A client's user is given a topic's state that was asked for beside the stream, at a position.
+    pub(crate) fn state_read(
+        &mut self,
+        client: usize,
+        topic: usize,
+        from: At,
+        reply: &Reply,
+        now: Millis,
+    ) {
+        let Reply { at, snapshot: Some(records), .. } = reply else { return };
+        self.saw("state read");
+        let result = match &mut self.accounts[client][topic] {
+            Some(account) => account.state_read(&self.truth, topic, from, (*at, records), now),
+            // It is followed no longer.
+            None => Ok(()),
+        };
+        self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
+    }
+
+    /// A client's handlers are told that events are missing.
+    pub(crate) fn gap(&mut self, client: usize, topic: usize, after: u64, to: u64, cause: Cause) {
+        self.saw(match cause {
+            Cause::Dropped => "dropped",
+            Cause::Conflated => "conflated",
+            Cause::NewEpoch => "new epoch",
+            _ => "not recovered",
+        });
+        let result = match &mut self.accounts[client][topic] {
+            None => Err("a gap in what is not followed".into()),
+            Some(account) => account.gap(&self.truth, topic, Hole { after, to, cause }),
+        };
+        self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
+    }
+
+    /// A client's handlers are given an event.
+    pub(crate) fn delivered(&mut self, client: usize, topic: usize, record: &Record) {
+        let may_give_up = self.losses[client][topic] >= LOSSES_TO_GIVE_UP;
+        let result = match &mut self.accounts[client][topic] {
+            None => Err("an event of what is not followed".into()),
+            Some(account) => account.event(&self.truth, topic, record, may_give_up),
+        };
+        self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
+    }
+
+    /// A subscription was refused or ended; the client asks again by itself or has given up.
+    pub(crate) fn refused(&mut self, client: usize, topic: usize, asks_again: bool) {
+        self.saw(if asks_again { "refused for now" } else { "refused" });
+        if asks_again {
+            self.reasons[client][topic] += 1;
+        } else {
+            self.accounts[client][topic] = None;
+        }
+    }
+
+    /// A client follows a topic no longer.
+    pub(crate) fn released(&mut self, client: usize, topic: usize, wanted: bool) {
+        self.accounts[client][topic] = None;
+        if wanted {
+            self.fail(format!("client {client} lets go of topic {topic}, which its user wants"));
+        }
+    }
+
+    /// Whether a client's handlers have come to the topic's head.
+    pub(crate) fn is_current(&self, client: usize, topic: usize, head: At) -> bool {
+        self.accounts[client][topic].as_ref().is_some_and(|account| account.at() == head)
+    }
+
+    /// All is quiet: what should hold then. `wanted` are the topics that clients follow.
+    pub(crate) fn finish(&mut self, wanted: &[(usize, usize)]) {
+        let result = self.publishes.check(&self.truth);
+        self.check(result);
+        for &(client, topic) in wanted {
+            if let Some(account) = &self.accounts[client][topic] {
+                let result = account.check_state(&self.truth, topic);
+                self.check(
+                    result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")),
+                );
+            }
+        }
+    }
+}

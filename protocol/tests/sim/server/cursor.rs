@@ -1,0 +1,121 @@
+//! A subscription that reads its topic's history, a page at a time, until it is live.
+
+use tidewire_protocol::{
+    Millis,
+    code::ErrorCode,
+    delivery::{Hole, Span},
+    topic::{Missing, Reading},
+};
+
+use super::{Server, outbox::events as events_of, topic::Page};
+use crate::{
+    frames::{At, Down},
+    world::Env,
+};
+
+/// Whose history is read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) topic: usize,
+    pub(crate) key: usize,
+}
+
+/// A page that comes.
+#[derive(Clone, Debug)]
+pub(crate) struct PageRead {
+    pub(crate) until: Millis,
+    cursor: Cursor,
+    after: At,
+    reading: Reading,
+    page: Page,
+}
+
+impl Server {
+    /// Lets subscriptions that catch up read on while the socket has nothing to write.
+    pub(super) fn poll_behind(&mut self, socket: usize, env: &mut Env) -> bool {
+        let now = env.schedule.now;
+        let mut moved = false;
+        while !env.spins() {
+            let Some(connection) = self.connection(socket) else { return false };
+            if let Some(reading) = &connection.reading {
+                if reading.until > now {
+                    return moved;
+                }
+                if let Some(reading) = connection.reading.take() {
+                    let cursor = reading.cursor;
+                    if !self.handle_page(socket, reading)
+                        && let Some(connection) = self.connection(socket)
+                    {
+                        connection.behind.push_back(cursor);
+                    }
+                }
+                moved = true;
+            }
+            let Some(connection) = self.connection(socket) else { return false };
+            if !connection.outbox.is_empty() {
+                return moved;
+            }
+            let Some(cursor) = connection.behind.pop_front() else { return moved };
+            let until = now + connection.broker_ms();
+            self.read_on(socket, cursor, until, env);
+        }
+        false
+    }
+
+    fn read_on(&mut self, socket: usize, cursor: Cursor, until: Millis, env: &Env) {
+        let most = self.setup.page;
+        let topic = &mut self.topics[cursor.topic];
+        let epoch = topic.epoch;
+        let Some(delivery) = topic.find(cursor.key, socket).map(|one| one.delivery) else { return };
+        let Some(reading) = delivery.reading() else { return };
+        let after = At { epoch, offset: delivery.position() };
+        if self.trouble_until > env.schedule.now {
+            return self.revoke(socket, cursor.topic, ErrorCode::UNAVAILABLE);
+        }
+        let page = topic.read(after, reading, most);
+        let Some(connection) = self.connection(socket) else { return };
+        connection.reading = Some(PageRead { until, cursor, after, reading, page });
+    }
+
+    /// Hands a page to the socket. Whether the subscription is live, or over.
+    fn handle_page(&mut self, socket: usize, read: PageRead) -> bool {
+        let PageRead { cursor: Cursor { topic: number, key }, after, reading, page, .. } = read;
+        let topic = &mut self.topics[number];
+        let head = topic.position;
+        let Some(subscriber) = topic.find(key, socket) else { return true };
+        let delivery = &mut subscriber.delivery;
+        if (delivery.position(), delivery.reading()) != (after.offset, Some(reading)) {
+            return false;
+        }
+        let Page { records, missing, head: read_to } = page;
+        let ends = records.first().zip(records.last());
+        let events = ends.map(|(first, last)| (first.prev, last.offset));
+        let hole = delivery.handle_page(Span { events, missing, head: read_to });
+        let gap = hole.map(|Hole { after, to, cause }| {
+            let cause = match cause {
+                Missing::Dropped => 1,
+                Missing::Conflated => 2,
+                Missing::Lost => 3,
+            };
+            Down::Gap { topic: number, after, to, cause }
+        });
+        let is_live = delivery.handle_head(head);
+        if let Some(connection) = self.connection(socket) {
+            connection.outbox.send_uncounted(gap.into_iter().collect());
+            connection.outbox.send_uncounted(events_of(number, &records));
+        }
+        is_live
+    }
+
+    /// A subscription has begun to lag, or begins by catching up.
+    pub(super) fn fall_behind(&mut self, socket: usize, cursor: Cursor) {
+        let Self { topics, connections, .. } = self;
+        let Some(connection) = connections.get_mut(socket).and_then(Option::as_mut) else { return };
+        let is_needed = |other: &Cursor| {
+            let subscriber = topics[other.topic].find(other.key, socket);
+            *other != cursor && subscriber.is_some_and(|one| one.delivery.is_catching_up())
+        };
+        connection.behind.retain(is_needed);
+        connection.behind.push_back(cursor);
+    }
+}
