@@ -23,6 +23,7 @@ use crate::{
     live::{Live, Shared},
     metrics::Counters,
     options::Options,
+    presence::Presence,
     publishing::InFlight,
     request::Request,
     session::{Session, Sessions},
@@ -399,7 +400,8 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             self.hooks.anonymous = Some(Box::new(|| unit::<V>().expect("checked above: V is ()")));
         }
         let counters = Arc::<Counters>::default();
-        let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
+        let broker: Arc<dyn Broker> =
+            self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
         let (clock, stop) = (Clock::start(), Arc::default());
         let session = Arc::new(self.options.session(self.hooks.on_token.is_some()));
         Live::new(Shared {
@@ -408,6 +410,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
             hooks: self.hooks,
             rules: self.rules,
             calls: self.calls,
+            presence: Presence::new(Arc::clone(&broker), clock),
             hub: Hub::new(broker, Arc::clone(&counters)),
             counters,
             sessions: Sessions::default(),

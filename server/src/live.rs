@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
-use tidewire_protocol::{code::CloseCode, name::Topic, schema::TypedTopic, session::Config};
+use tidewire_protocol::{code::CloseCode, delivery::Overflow, name::Topic, schema::TypedTopic, session::Config};
 
 use crate::{
     admission::Places,
@@ -17,6 +17,7 @@ use crate::{
     hub::Hub,
     metrics::{Counters, Metrics},
     options::Options,
+    presence::{Presence, PresenceRule},
     publishing::{InFlight, Publishing},
     session::{Session, Sessions},
     shutdown::Stop,
@@ -51,6 +52,7 @@ pub(crate) struct Shared<V> {
     pub(crate) rules: Vec<Rule<V>>,
     pub(crate) calls: Vec<CallRule<V>>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) sessions: Sessions<V>,
     pub(crate) in_flight: InFlight,
     pub(crate) counters: Arc<Counters>,
@@ -173,6 +175,23 @@ impl<V: Send + Sync + 'static> Live<V> {
         topic: &'a str,
     ) -> Option<(&'a Rule<V>, tidewire_protocol::name::Params<'a>)> {
         self.shared.rules.iter().find_map(|rule| Some((rule, rule.pattern.matches(topic)?)))
+    }
+
+    /// What becomes of a subscription that does not keep up. One of members reads on, or begins anew with all that are there.
+    pub(crate) fn overflow_of(&self, topic: &Topic) -> Overflow {
+        match topic.present_in() {
+            Some(_) => Overflow::Resync,
+            None => self.rule_of(topic).map(|(rule, _)| rule.overflow).unwrap_or_default(),
+        }
+    }
+
+    /// The presence rule of the topic whose members a topic is about, and that topic's parameters.
+    pub(crate) fn presence_of<'a>(
+        &'a self,
+        topic: &'a Topic,
+    ) -> Option<(&'a Rule<V>, &'a PresenceRule<V>, tidewire_protocol::name::Params<'a>)> {
+        let (rule, params) = self.rule_of(topic.present_in()?)?;
+        Some((rule, rule.presence.as_ref()?, params))
     }
 
     /// The server's numbers now. Reading them looks at every session.

@@ -17,7 +17,15 @@ pub(crate) async fn access<V: Send + Sync + 'static>(
     topic: &Topic,
 ) -> Result<Access, Refusal> {
     let live = session.live();
-    let Some((rule, params)) = live.rule_of(topic) else {
+    let of = match topic.present_in() {
+        // Who may see a topic may see its members.
+        Some(_) if live.presence_of(topic).is_none() => {
+            return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC));
+        }
+        Some(of) => of,
+        None => topic,
+    };
+    let Some((rule, params)) = live.rule_of(of) else {
         return match &live.shared().hooks.on_subscribe {
             Some(hook) => Ok(hook(session.clone(), topic.clone())
                 .timed(live.counters(), Hook::Subscribe)

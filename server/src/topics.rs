@@ -18,6 +18,7 @@ use crate::{
     hooks::{BoxFuture, Context},
     live::Live,
     metrics::Count,
+    presence::PresenceRule,
     publishing::Publishing,
     session::Session,
     snapshots::{self, Snapshot, SnapshotHook},
@@ -58,13 +59,14 @@ pub(crate) struct Rule<V> {
     pub(crate) on_publish: Option<PublishHook<V>>,
     /// Makes the topic's state, where that is not what history holds.
     pub(crate) snapshot: Option<SnapshotHook<V>>,
+    pub(crate) presence: Option<PresenceRule<V>>,
 }
 
 /// The rules of one typed topic. A topic that says neither `on_subscribe` nor `public` cannot be subscribed to by clients;
 /// one without `on_publish` cannot be published to by them.
 pub struct TopicBuilder<V, S, T> {
-    context: Context<S>,
-    rule: Rule<V>,
+    pub(crate) context: Context<S>,
+    pub(crate) rule: Rule<V>,
     topic: PhantomData<fn() -> T>,
 }
 
@@ -85,6 +87,7 @@ where
             on_subscribe: None,
             on_publish: None,
             snapshot: None,
+            presence: None,
         };
         Self { context, rule, topic: PhantomData }
     }
@@ -234,7 +237,7 @@ impl<'a, V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'a, V, T> {
         Self { live, topic }
     }
 
-    fn name(&self) -> Result<Topic, PublishError> {
+    pub(crate) fn name(&self) -> Result<Topic, PublishError> {
         self.topic.topic().map_err(|_| PublishError::InvalidTopic)
     }
 

@@ -10,7 +10,7 @@ use super::{
     server::{WORDS_BYTES, shorten},
     to_json,
 };
-use crate::{MAX_INTEGER, code::ErrorCode, message::is_deeper_than};
+use crate::{MAX_INTEGER, code::ErrorCode, message::is_deeper_than, name::PRESENCE};
 
 /// A frame from a client, borrowed from its text.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub enum Kind {
     History,
     /// A reserved topic that this version does not know.
     Reserved,
-    /// Any other name: a publish or a message.
+    /// Any other name, and those of topics of members: a publish or a message.
     Other,
 }
 
@@ -71,7 +71,7 @@ impl Kind {
             "$call" => Self::Call,
             "$cancel" => Self::Cancel,
             "$history" => Self::History,
-            _ if topic.starts_with('$') => Self::Reserved,
+            _ if topic.starts_with('$') && !topic.starts_with(PRESENCE) => Self::Reserved,
             _ => Self::Other,
         }
     }
@@ -198,7 +198,7 @@ pub struct Cancel {
 }
 
 /// The data of `$subscribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subscribe {
     /// The topic's name.
     pub topic: String,
@@ -208,13 +208,16 @@ pub struct Subscribe {
     /// Whether the topic's state is asked for, unless `since` can be recovered.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub snapshot: bool,
+    /// What the session's user wishes to be shown as, which makes it a member of the topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Box<RawValue>>,
 }
 
 impl Subscribe {
     /// Asks for a topic's events, and nothing else.
     #[must_use]
     pub fn to(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), since: None, snapshot: false }
+        Self { topic: topic.into(), since: None, snapshot: false, presence: None }
     }
 }
 
@@ -406,7 +409,7 @@ mod tests {
         let frame = ClientFrame::parse(&text, 128).unwrap();
         assert_eq!((frame.kind, frame.id), (Kind::Subscribe, Some(2)));
         let data: Subscribe = serde_json::from_str(frame.data.get()).unwrap();
-        assert_eq!(data, subscribe);
+        assert_eq!(to_json(&data), to_json(&subscribe));
         let history =
             History { topic: "a".into(), after: None, before: Some(MAX_INTEGER), limit: Some(5) };
         let text = write_history(3, &history);

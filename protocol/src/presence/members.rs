@@ -121,6 +121,11 @@ impl<S: PartialEq, D: Clone + PartialEq> Members<S, D> {
             .collect()
     }
 
+    /// What was polled could not be told: it is to be told again.
+    pub fn handle_untold(&mut self, users: impl IntoIterator<Item = Arc<str>>, now: Millis) {
+        users.into_iter().for_each(|user| self.tell(user, now));
+    }
+
     /// When [`poll_changes`](Self::poll_changes) has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
@@ -208,6 +213,8 @@ mod tests {
         table.handle_leave("ann", &2, true, 7_000);
         assert_eq!(told(&mut table, 12_000), [], "it has just left: told with what follows");
         assert_eq!(told(&mut table, 12_200), [("ann".into(), '-')]);
+        table.handle_untold(["ann".into()], 12_300);
+        assert_eq!(told(&mut table, 12_500), [("ann".into(), '-')], "as the first time nobody heard");
     }
 
     #[test]

@@ -25,7 +25,8 @@ use tidewire_protocol::{
 };
 
 use super::{
-    Broker, BrokerError, BrokerFuture, Event, Page, Place, Publish, Range, Record, Sink, Slice,
+    Broker, BrokerError, BrokerFuture, Event, Held, Hold, Page, Place, Publish, Range, Record,
+    Sink, Slice,
 };
 use crate::clock::{Clock, millis};
 use budget::Budget;
@@ -292,12 +293,18 @@ impl Broker for MemoryBroker {
         ready(self.inner.with(topic, |entry, now| {
             let age_ms = entry.age_ms;
             entry.log.expire(age_ms, now);
-            let records = match entry.log.state() {
-                Some(state) => state.current().map(record).collect(),
-                None => entry.log.after(0).map(record).collect(),
+            let head = entry.log.head();
+            let records = match (entry.log.state(), &entry.present) {
+                (_, Some(present)) => present.records(head),
+                (Some(state), None) => state.current().map(record).collect(),
+                (None, None) => entry.log.after(0).map(record).collect(),
             };
-            Slice { place: entry.place(entry.log.head()), records }
+            Slice { place: entry.place(head), records }
         }))
+    }
+
+    fn hold<'a>(&'a self, topic: &'a Topic, hold: Hold) -> BrokerFuture<'a, Held> {
+        ready(self.inner.with(topic, |entry, now| entry.hold(hold, now)))
     }
 }
 

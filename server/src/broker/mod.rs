@@ -11,12 +11,17 @@
 //!   reads on from the end of each page comes to the head, whatever is published meanwhile.
 //! - **State.** Of a keyed topic the last event of each key is kept beyond its history, until the key is removed. It is bounded: an
 //!   event that it has no room for is refused, and nothing changes.
+//! - **Members.** A member of a topic is there as long as one node holds it; what is seen changes with the first and the last of them, and with
+//!   the data that a node gives last.
 //! - **Epochs.** A broker that forgets a topic begins a new epoch when the topic comes again.
 
+mod members;
 mod memory;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+pub(crate) use members::Present;
+pub use members::{Held, Hold, Shows};
 pub use memory::{MemoryBroker, MemoryLimits};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
@@ -262,6 +267,10 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// A range of what history holds.
     fn history<'a>(&'a self, topic: &'a Topic, range: Range) -> BrokerFuture<'a, Slice>;
 
-    /// The topic's state: the last event of each key that is there, in order of their offsets; without keys, all that history holds.
+    /// The topic's state: the last event of each key that is there, in order of their offsets; of a topic of members what
+    /// [`Shows`] says; without either, all that history holds.
     fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice>;
+
+    /// Makes a node's changes to the members that a topic is about, and appends one event that tells what is seen of them, if anything is.
+    fn hold<'a>(&'a self, topic: &'a Topic, hold: Hold) -> BrokerFuture<'a, Held>;
 }

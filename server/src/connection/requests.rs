@@ -184,6 +184,9 @@ impl<V: Send + Sync + 'static> Request<V> {
 
     async fn publish_or_message(&self, frame: &mut Frame) -> Result<(), Refusal> {
         let topic = parse_topic(&frame.topic)?;
+        if topic.present_in().is_some() {
+            return self.wish(&topic, std::mem::take(&mut frame.data)).await;
+        }
         let live = self.live();
         let Some((rule, params)) = live.rule_of(&topic) else { return self.message(frame).await };
         self.check_schema(rule.pattern.as_str())?;
@@ -249,7 +252,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Re
 }
 
 pub(super) fn parse_topic(name: &str) -> Result<Topic, Refusal> {
-    Topic::parse(name).map_err(|error| {
+    Topic::parse_with_presence(name).map_err(|error| {
         let code = if error == TopicError::Reserved {
             ErrorCode::RESERVED_TOPIC
         } else {

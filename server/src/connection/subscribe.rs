@@ -34,20 +34,21 @@ const HISTORY_BYTES: usize = 256 * 1024;
 
 impl<V: Send + Sync + 'static> Request<V> {
     pub(super) async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
-        let Subscribe { topic, since, snapshot, .. } = decode(data)?;
+        let Subscribe { topic, since, snapshot, presence } = decode(data)?;
         let topic = self.topic(&topic)?;
         if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
             return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
         }
         // Without an answer, as in plain mode, there is nowhere to put one.
-        let begun = if snapshot && self.id.is_some() {
-            if since.is_none() && self.session.place(&topic).is_some() {
-                return self.snapshot(&topic).await;
+        let wants_snapshot = snapshot && self.id.is_some();
+        if wants_snapshot && since.is_none() && self.session.place(&topic).is_some() {
+            if presence.is_some() {
+                let data = self.member_data(&topic, presence).await?;
+                self.settle_member(&topic, data);
             }
-            self.begin_with_snapshot(&topic, since.as_ref()).await
-        } else {
-            self.begin(&topic, since.as_ref()).await
-        };
+            return self.snapshot(&topic).await;
+        }
+        let begun = self.begin(&topic, since.as_ref(), wants_snapshot, presence).await;
         if begun.is_err() {
             // What it may not begin it may not keep.
             self.session.unsubscribe_own(&topic);
@@ -55,10 +56,23 @@ impl<V: Send + Sync + 'static> Request<V> {
         begun
     }
 
-    async fn begin(&self, topic: &Topic, since: Option<&Position>) -> Result<(), Refusal> {
+    async fn begin(
+        &self,
+        topic: &Topic,
+        since: Option<&Position>,
+        wants_snapshot: bool,
+        wish: Option<Box<RawValue>>,
+    ) -> Result<(), Refusal> {
         self.allow(topic).await?;
-        let beginning = since.map_or(Beginning::Head, Beginning::Since);
-        self.begin_at(topic, beginning, None).await
+        let data = self.member_data(topic, wish).await?;
+        if wants_snapshot {
+            self.begin_with_snapshot(topic, since).await?;
+        } else {
+            let beginning = since.map_or(Beginning::Head, Beginning::Since);
+            self.begin_at(topic, beginning, None).await?;
+        }
+        self.settle_member(topic, data);
+        Ok(())
     }
 
     async fn begin_with_snapshot(
@@ -66,7 +80,6 @@ impl<V: Send + Sync + 'static> Request<V> {
         topic: &Topic,
         since: Option<&Position>,
     ) -> Result<(), Refusal> {
-        self.allow(topic).await?;
         self.session.outbox().drained().await;
         if let Some(since) = since
             && self.can_begin(topic, Beginning::Only(since)).await?
@@ -206,10 +219,46 @@ impl<V: Send + Sync + 'static> Request<V> {
     /// The topic of a request, if it has a valid name and a schema that fits.
     fn topic(&self, name: &str) -> Result<Topic, Refusal> {
         let topic = parse_topic(name)?;
-        if let Some((rule, _)) = self.live().rule_of(&topic) {
+        if let Some((rule, _)) = self.live().rule_of(topic.present_in().unwrap_or(&topic)) {
             self.check_schema(rule.pattern.as_str())?;
         }
         Ok(topic)
+    }
+
+    /// What is to be shown of the session's user, if it wishes to be a member.
+    async fn member_data(
+        &self,
+        topic: &Topic,
+        wish: Option<Box<RawValue>>,
+    ) -> Result<Option<Arc<str>>, Refusal> {
+        let Some(wish) = wish else { return Ok(None) };
+        let live = self.live();
+        let Some((rule, params)) = live.rule_of(topic) else { return Err(memberless()) };
+        let Some(presence) = &rule.presence else { return Err(memberless()) };
+        presence.data(&self.session, params, wish.into(), live.counters()).await.map(Some)
+    }
+
+    /// Makes the session's user a member, or no longer one.
+    fn settle_member(&self, topic: &Topic, data: Option<Arc<str>>) {
+        let rule = self.live().rule_of(topic).and_then(|(rule, _)| rule.presence.as_ref());
+        match (rule, data) {
+            (Some(rule), Some(data)) => self.session.join(topic, rule, data),
+            _ => self.session.leave(topic),
+        }
+    }
+
+    /// A member wishes to be shown otherwise: `topic` is that of the members.
+    pub(super) async fn wish(&self, topic: &Topic, wish: Box<RawValue>) -> Result<(), Refusal> {
+        let of = topic.present_in().filter(|of| self.session.is_member(of));
+        let of = of.ok_or_else(|| Refusal::forbidden().message("only members have a wish"))?;
+        let of = parse_topic(of)?;
+        let data = self.member_data(&of, Some(wish)).await?;
+        // It may have left meanwhile.
+        if self.session.is_member(&of) {
+            self.settle_member(&of, data);
+        }
+        self.reply(&());
+        Ok(())
     }
 
     /// Asks whether the session may subscribe.
@@ -219,4 +268,8 @@ impl<V: Send + Sync + 'static> Request<V> {
             Access::Deny(refusal) => Err(refusal),
         }
     }
+}
+
+fn memberless() -> Refusal {
+    Refusal::forbidden().message("the topic has no members")
 }

@@ -25,9 +25,10 @@ pub(crate) enum Hook {
     Message,
     Call,
     Close,
+    Presence,
 }
 
-const HOOKS: [&str; 9] = [
+const HOOKS: [&str; 10] = [
     "on_auth",
     "on_token",
     "on_connect",
@@ -37,6 +38,7 @@ const HOOKS: [&str; 9] = [
     "on_message",
     "call",
     "on_close",
+    "presence",
 ];
 
 /// Causes of a refused upgrade that have no code of their own.

@@ -32,6 +32,7 @@ use crate::{
     hub::{Began, Beginning, CatchUp, Reader, Subscription},
     live::Live,
     outbox::Outbox,
+    presence::{Member, PresenceRule},
     rights,
 };
 
@@ -65,9 +66,14 @@ struct Inner<V> {
 struct Work {
     /// Mostly nothing.
     tasks: Option<Box<Tasks>>,
+    /// The topics that the session makes its user a member of.
+    members: Option<Box<Memberships>>,
     /// The session has ended: nobody will do anything more.
     has_ended: bool,
 }
+
+#[derive(Default)]
+struct Memberships(Vec<(Topic, Member)>);
 
 #[derive(Default)]
 struct Tasks {
@@ -176,7 +182,7 @@ impl<V: Send + Sync + 'static> Session<V> {
             earlier.unwrap_or(owner)
         };
         let is_full = self.is_full();
-        let overflow = live.rule_of(&topic).map(|(rule, _)| rule.overflow).unwrap_or_default();
+        let overflow = live.overflow_of(&topic);
         let reader = Reader { session: &self.inner.id, outbox, is_full, overflow };
         let subscribed = live.hub().subscribe(&topic, reader, beginning, answer).await;
         let subscribed = match subscribed {
@@ -217,6 +223,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// Ends a subscription and tells the client why. Returns whether there was one.
     pub(crate) fn revoke(&self, topic: &str, code: ErrorCode) -> bool {
         let ended = self.subscriptions().remove(topic).is_some();
+        self.leave(topic);
         if ended && self.is_full() {
             self.answer(&server::write_unsubscribed(topic, code));
         }
@@ -229,6 +236,8 @@ impl<V: Send + Sync + 'static> Session<V> {
         let is_own = subscriptions.owner(topic) != Some(Owner::Server);
         if is_own {
             drop(subscriptions.remove(topic));
+            drop(subscriptions);
+            self.leave(topic);
         }
         is_own
     }
@@ -267,6 +276,52 @@ impl<V: Send + Sync + 'static> Session<V> {
             (None, None) => return None,
         };
         Some(scope.into())
+    }
+
+    /// By what the session's user is known as a member.
+    fn member_key(&self) -> String {
+        match (&self.inner.user, self.inner.client.get()) {
+            (Some(user), _) => user.to_string(),
+            (None, Some(client)) => format!("{:032x}", u128::from_be_bytes(*client)),
+            (None, None) => self.id().into(),
+        }
+    }
+
+    /// Makes the session's user a member of a topic that it is subscribed to, or changes what is shown of it.
+    pub(crate) fn join(&self, topic: &Topic, rule: &PresenceRule<V>, data: Arc<str>) {
+        let Ok(present) = topic.presence() else { return };
+        let mut work = self.work();
+        let mut members = work.members.iter().flat_map(|members| &members.0);
+        if let Some((_, member)) = members.find(|(of, _)| of == topic) {
+            return member.change(data);
+        }
+        if !work.has_ended {
+            let presence = &self.inner.live.shared().presence;
+            let member =
+                presence.join(&present, (rule.timing, rule.shows()), &self.member_key(), data);
+            work.members.get_or_insert_default().0.push((topic.clone(), member));
+        }
+    }
+
+    /// Whether the session makes its user a member of a topic.
+    pub(crate) fn is_member(&self, topic: &str) -> bool {
+        let work = self.work();
+        let mut members = work.members.iter().flat_map(|members| &members.0);
+        members.any(|(of, _)| **of == *topic)
+    }
+
+    /// The session no longer makes its user a member of a topic.
+    pub(crate) fn leave(&self, topic: &str) {
+        let mut work = self.work();
+        let Some(members) = &mut work.members else { return };
+        if let Some(at) = members.0.iter().position(|(of, _)| **of == *topic) {
+            let (_, member) = members.0.swap_remove(at);
+            if members.0.is_empty() {
+                work.members = None;
+            }
+            drop(work);
+            member.leave();
+        }
     }
 
     /// The hello has said which client instance it is.
@@ -401,7 +456,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     pub(crate) fn end_subscriptions(&self) {
         let ended = self.subscriptions().close();
         drop(ended);
-        let end = Work { tasks: None, has_ended: true };
+        let end = Work { has_ended: true, ..Work::default() };
         let work = std::mem::replace(&mut *self.work(), end);
         drop(work);
     }

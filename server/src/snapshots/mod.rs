@@ -95,6 +95,12 @@ pub(crate) async fn take<V: Send + Sync + 'static>(
     topic: &Topic,
 ) -> Result<Option<Arc<Taken>>, Refusal> {
     let live = session.live();
+    if let Some((_, presence, _)) = live.presence_of(topic) {
+        let held = live.hub().hold(topic);
+        let members = live.shared().presence.snapshot(topic, presence.shows()).await;
+        let (place, text) = members.map_err(unavailable)?;
+        return Ok(Some(Arc::new(Taken { place, passage: held.share(&text), version: None })));
+    }
     let rule = live.rule_of(topic);
     if let Some((hook, params)) =
         rule.as_ref().and_then(|(rule, params)| Some((rule.snapshot.as_ref()?, params)))

@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod overflow;
 mod plain;
+mod presence;
 mod publish;
 #[expect(unreachable_pub, reason = "README shows what an application has in crates of its own")]
 mod readme;

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidewire::{
     Live, Overflow, Topic,
-    broker::{Broker, BrokerFuture, MemoryBroker, Page, Place, Publish, Range, Sink, Slice},
+    broker::{
+        Broker, BrokerFuture, Held, Hold, MemoryBroker, Page, Place, Publish, Range, Sink, Slice,
+    },
 };
 use tidewire_protocol::topic::{Reading, Start};
 use ts_rs::TS;
@@ -260,6 +262,10 @@ impl Broker for SlowReads {
 
     fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice> {
         self.0.state(topic)
+    }
+
+    fn hold<'a>(&'a self, topic: &'a Topic, hold: Hold) -> BrokerFuture<'a, Held> {
+        self.0.hold(topic, hold)
     }
 }
 

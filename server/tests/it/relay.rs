@@ -8,7 +8,7 @@ use std::{
 
 use tidewire::{
     Live, PublishError, Topic,
-    broker::{Broker, BrokerFuture, MemoryBroker, Page, Place, Publish, Range, Sink, Slice},
+    broker::{Broker, BrokerFuture, Held, Hold, MemoryBroker, Page, Place, Publish, Range, Sink, Slice},
     relay::{Lease, OutboxEvent, OutboxRow, OutboxStore, Relay},
     test::{Client, eventually},
 };
@@ -190,6 +190,10 @@ impl Broker for Watched {
 
     fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice> {
         self.broker.state(topic)
+    }
+
+    fn hold<'a>(&'a self, topic: &'a Topic, hold: Hold) -> BrokerFuture<'a, Held> {
+        self.broker.hold(topic, hold)
     }
 }
 

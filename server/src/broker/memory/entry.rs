@@ -8,7 +8,7 @@ use tidewire_protocol::{
 };
 
 use super::{
-    super::{BrokerError, Event, Once, Place, Publish, Record, Sink},
+    super::{BrokerError, Event, Held, Hold, Once, Place, Present, Publish, Record, Sink},
     budget::{Budget, Weight},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) log: Log<Arc<Event>>,
     /// The publishes that may come again.
     pub(super) mids: Mids,
+    /// The members that the topic is about.
+    pub(super) present: Option<Box<Present>>,
     pub(super) sinks: Vec<Arc<dyn Sink>>,
     pub(super) age_ms: Millis,
     pub(super) used: Millis,
@@ -38,6 +40,7 @@ impl Entry {
         Self {
             log: Log::new(Epoch::from_bits(crate::random::bits())),
             mids: Mids::default(),
+            present: None,
             sinks: Vec::new(),
             age_ms: 0,
             used: now,
@@ -80,11 +83,31 @@ impl Entry {
         if let Some(Once { scope, name }) = &once {
             self.mids.remember(scope, name, offset, now);
         }
-        let record = Record { offset, prev, event };
-        for sink in &self.sinks {
-            Arc::clone(sink).deliver(&record);
-        }
+        self.tell(&Record { offset, prev, event });
         Ok(self.place(offset))
+    }
+
+    pub(super) fn hold(&mut self, hold: Hold, now: Millis) -> Held {
+        let Hold { node, changes, shows, keep } = hold;
+        let present = self.present.get_or_insert_with(|| Box::new(Present::new(shows)));
+        let (held, seen) = present.handle_hold(node, changes);
+        if present.is_empty() {
+            self.present = None;
+        }
+        if let Some(data) = seen {
+            let event = Arc::new(Event::new(data));
+            let (shared, bytes) = (Arc::clone(&event), event.bytes());
+            let (offset, prev) = self.log.append(shared, bytes, keep.retention, now);
+            self.age_ms = keep.retention.age_ms;
+            self.tell(&Record { offset, prev, event });
+        }
+        held
+    }
+
+    fn tell(&self, record: &Record) {
+        for sink in &self.sinks {
+            Arc::clone(sink).deliver(record);
+        }
     }
 
     pub(super) fn place(&self, offset: u64) -> Place {
@@ -100,7 +123,8 @@ impl Entry {
     /// Whether nobody is told of its events, and nothing of it could be asked for.
     pub(super) fn is_empty(&self) -> bool {
         let has_keys = self.log.state().is_some_and(|state| !state.is_empty());
-        self.sinks.is_empty() && self.log.is_empty() && self.mids.is_empty() && !has_keys
+        let has_content = has_keys || self.present.is_some() || !self.mids.is_empty();
+        self.sinks.is_empty() && self.log.is_empty() && !has_content
     }
 
     /// It is taken out of its shard.
@@ -115,6 +139,8 @@ impl Entry {
             let events = state.len() + state.tombstones();
             state.bytes() + state.tombstone_bytes() + events * (EVENT_BYTES + KEY_BYTES)
         });
+        let members = self.present.as_ref();
+        let kept = kept + members.map_or(0, |present| present.bytes() + present.len() * KEY_BYTES);
         let all = kept + self.log.bytes() + self.log.len() * EVENT_BYTES + self.mids.bytes();
         Weight { all, kept }
     }

@@ -4,6 +4,7 @@
 //! broker may be one that other tests talk to as well. Nothing is waited for but what the contract promises.
 
 mod history;
+mod members;
 mod once;
 mod order;
 mod state;
@@ -45,6 +46,8 @@ pub async fn keeps_its_contract(broker: Arc<dyn Broker>) {
     state::a_reader_of_keys_learns_of_removals(&broker).await;
     state::a_refused_event_changes_nothing(&broker).await;
     state::without_keys_it_is_the_history(&broker).await;
+    members::a_member_is_there_as_long_as_a_node_holds_it(&broker).await;
+    members::members_are_counted_where_they_are_not_shown(&broker).await;
 }
 
 const RETENTION: Retention = Retention { events: 100, age_ms: 600_000, bytes: 1 << 20 };
