@@ -344,10 +344,7 @@ impl Outbox {
         }
         if messages == 0 {
             state.queue.push_uncounted(all.len());
-        }
-        if messages > 0
-            && let Some(cork) = state.open_cork(all.len())
-        {
+        } else if let Some(cork) = state.open_cork(all.len()) {
             cork.push(messages, &[all]);
             if !cork.is_here() {
                 self.pull(state);
