@@ -1,4 +1,4 @@
-//! Files that are written from Rust and committed: the chat example's schema, and the tables of codes in TypeScript and in
+//! Files that are written from Rust and committed: the schemas of the examples' pages, the tables of codes in TypeScript and in
 //! docs/wire.md, and the code in README and the guides.
 
 mod excerpts;
@@ -8,6 +8,7 @@ use std::path::Path;
 
 use similar::TextDiff;
 use tidewire_chat_schema::Chat;
+use tidewire_prices_schema::Market;
 use tidewire_protocol::code::{CloseCode, ErrorCode};
 
 use crate::failure::{Failure, OrMend, Result};
@@ -54,7 +55,10 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
 
 fn outputs() -> Result<Vec<Output>> {
     let chat = Chat::typescript().or_mend("the chat schema", "mend examples/chat/schema")?;
+    let market =
+        Market::typescript().or_mend("the prices' schema", "mend examples/prices/schema")?;
     Ok(vec![
+        Output { path: "examples/prices/web/src/prices.schema.ts", contents: market },
         Output { path: "examples/chat/web/src/chat.schema.ts", contents: chat },
         Output { path: "npm/src/codes.ts", contents: codes() },
     ])
