@@ -1,5 +1,4 @@
-//! The chat example as a user would have it: its page installs the packed npm package, its server
-//! embeds the crate.
+//! The examples with a page, as a user would have them: the page installs the packed npm package, the server embeds the crate.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,29 +8,56 @@ use crate::project::Project;
 use crate::shell::announce;
 use crate::{npm, server};
 
-/// The package of the example's server.
-pub(crate) const SERVER: &str = "tidewire-chat";
-
-/// Builds everything, says where the chat is, and serves it until it is interrupted.
-pub(crate) fn run(project: &Project) -> Result {
-    page(project)?;
-    let server = server::build(project, SERVER)?;
-    announce("serving the chat; Ctrl-C stops it");
-    become_program(&mut Command::new(server))
+/// An example with a page.
+#[derive(Debug)]
+pub(crate) struct Example {
+    pub(crate) name: &'static str,
+    /// The package of its server.
+    pub(crate) server: &'static str,
+    /// The variable in which its tests expect the path of the built server.
+    pub(crate) variable: &'static str,
 }
 
-/// Builds the page into `examples/chat/web/dist`.
-pub(crate) fn page(project: &Project) -> Result {
-    project.once("chat page", || {
-        let web = web(project);
-        npm::install_packed(project, &web)?;
-        announce("building the chat page");
-        npm::script(&web, "build", "mend what it names in examples/chat/web/src")
+pub(crate) const CHAT: Example =
+    Example { name: "chat", server: "tidewire-chat", variable: "CHAT_SERVER" };
+
+pub(crate) const PRICES: Example =
+    Example { name: "prices", server: "tidewire-prices", variable: "PRICES_SERVER" };
+
+pub(crate) const EXAMPLES: [&Example; 2] = [&CHAT, &PRICES];
+
+/// The example of this name.
+pub(crate) fn named(name: &str) -> Result<&'static Example> {
+    let example = EXAMPLES.into_iter().find(|example| example.name == name);
+    example.ok_or_else(|| {
+        let names = EXAMPLES.map(|example| example.name).join(", ");
+        Failure::new(
+            format!("there is no example {name} with a page"),
+            format!("choose of {names}"),
+        )
     })
 }
 
-pub(crate) fn web(project: &Project) -> PathBuf {
-    project.root.join("examples/chat/web")
+/// Builds everything, says where the example is, and serves it until it is interrupted.
+pub(crate) fn run(project: &Project, example: &Example) -> Result {
+    page(project, example)?;
+    let server = server::build(project, example.server)?;
+    announce(&format!("serving {}; Ctrl-C stops it", example.name));
+    become_program(&mut Command::new(server))
+}
+
+/// Builds the page into `web/dist` of the example.
+pub(crate) fn page(project: &Project, example: &Example) -> Result {
+    project.once(example.name, || {
+        let web = web(project, example);
+        npm::install_packed(project, &web)?;
+        announce(&format!("building the page of {}", example.name));
+        npm::script(&web, "build", &format!("mend what it names in {}/src", web.display()))
+    })
+}
+
+pub(crate) fn web(project: &Project, example: &Example) -> PathBuf {
+    project.root.join("examples").join(example.name).join("web")
 }
 
 /// Goes on as `program`, so that what stops one stops the other.
@@ -40,7 +66,7 @@ fn become_program(program: &mut Command) -> Result {
     use std::os::unix::process::CommandExt;
     let name = Path::new(program.get_program()).to_owned();
     let error = program.exec();
-    Err(Failure::new(format!("{}: {error}", name.display()), "cargo build -p tidewire-chat"))
+    Err(Failure::new(format!("{}: {error}", name.display()), "see whether it can be executed"))
 }
 
 #[cfg(not(unix))]

@@ -33,7 +33,7 @@ use suites::Length;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo                       build the chat example and serve it on localhost, port PORT or 3000
+  demo [chat|prices]         build the example and serve it on localhost, port PORT or 3000
   test [--long] [SUITE...]   run every suite, or those named; --list names them
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
@@ -70,8 +70,13 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
     };
     match task.to_str() {
         Some("demo") => {
+            let example = match arguments.next().map_err(usage)? {
+                None => &demo::CHAT,
+                Some(Arg::Value(name)) => demo::named(&name.to_string_lossy())?,
+                Some(other) => return Err(usage(other.unexpected())),
+            };
             none(arguments)?;
-            demo::run(&Project::open()?).map(done)
+            demo::run(&Project::open()?, example).map(done)
         }
         Some("test") => test(arguments),
         Some("codegen") => {

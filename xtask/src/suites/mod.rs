@@ -91,7 +91,7 @@ const SUITES: &[Suite] = &[
         run: web::packed,
         skip: never,
     },
-    Suite { name: "e2e", about: "two pages chat in Chromium", run: web::e2e, skip: never },
+    Suite { name: "e2e", about: "the examples' pages in Chromium", run: web::e2e, skip: never },
 ];
 
 fn never() -> Option<String> {

@@ -54,7 +54,7 @@ pub(super) fn packed(project: &Project, length: Length) -> Result {
     let mut install = npm::npm(&folder);
     run(install.args(["install", "--no-audit", "--no-fund"]).arg(tarball), mend)?;
     run(npm::npm(&folder).args(["exec", "--", "tsc"]), mend)?;
-    let chat = Server::start(project, demo::SERVER)?;
+    let chat = Server::start(project, demo::CHAT.server)?;
     let mut node = Command::new("node");
     node.args(["--test", "use.test.js"]).current_dir(&folder);
     node.env("CHAT_URL", format!("ws://{}/ws", chat.address));
@@ -72,17 +72,21 @@ fn fresh_project(project: &Project, folder: &Path) -> io::Result<()> {
         fs::copy(project.root.join("xtask/packed").join(name), folder.join(name))?;
     }
     let schema = "chat.schema.ts";
-    fs::copy(demo::web(project).join("src").join(schema), folder.join(schema)).map(|_| ())
+    fs::copy(demo::web(project, &demo::CHAT).join("src").join(schema), folder.join(schema))
+        .map(|_| ())
 }
 
-/// Two pages chat through the example's server, in Chromium.
+/// The examples' pages in Chromium, each with its server.
 pub(super) fn e2e(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
-    demo::page(project)?;
-    let web = demo::web(project);
-    npm::script(&web, "typecheck", "mend the types named above")?;
-    let mut command = npm::npm(&web);
-    command.args(["run", "e2e"]).env("CHAT_SERVER", server::build(project, demo::SERVER)?);
-    command.env("CHROMIUM", browser.chromium);
-    run(length.tell(&mut command), "mend the test named above")
+    for example in demo::EXAMPLES {
+        demo::page(project, example)?;
+        let web = demo::web(project, example);
+        npm::script(&web, "typecheck", "mend the types named above")?;
+        let mut command = npm::npm(&web);
+        command.args(["run", "e2e"]).env("CHROMIUM", &browser.chromium);
+        command.env(example.variable, server::build(project, example.server)?);
+        run(length.tell(&mut command), "mend the test named above")?;
+    }
+    Ok(())
 }
