@@ -36,6 +36,8 @@ pub(crate) enum Denied {
     Origin(handshake::Refusal),
     /// `on_auth` refused it.
     Auth(Refusal),
+    /// The server stops; if another takes over, clients are to come back at once.
+    Stopping { drains: bool },
     /// There is no room, or it took too long to decide: answered by HTTP, whoever asks.
     Http(StatusCode, &'static str),
     /// What was to judge it panicked.
@@ -48,6 +50,7 @@ impl Denied {
         match self {
             Self::Origin(_) => "origin",
             Self::Auth(_) => "auth",
+            Self::Stopping { .. } => "stopping",
             Self::Http(..) => "room",
             Self::Panic => "panic",
         }
@@ -58,7 +61,8 @@ impl Denied {
         match self {
             Self::Origin(_) => Some(CloseCode::FORBIDDEN_ORIGIN),
             Self::Auth(refusal) => Some(refusal.close_code()),
-            Self::Http(..) | Self::Panic => None,
+            Self::Stopping { drains: true } => Some(CloseCode::DRAIN),
+            Self::Stopping { .. } | Self::Http(..) | Self::Panic => None,
         }
     }
 
@@ -73,6 +77,7 @@ impl Denied {
                 };
                 (status, refusal.text().unwrap_or("not authorized").into())
             }
+            Self::Stopping { .. } => (StatusCode::SERVICE_UNAVAILABLE, "the server stops".into()),
             Self::Http(status, text) => (*status, (*text).into()),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the server failed".into()),
         }
@@ -101,7 +106,7 @@ async fn judge<V: Send + Sync + 'static>(
     let shared = live.shared();
     let options = &shared.options;
     if shared.stop.is_stopping() {
-        return Err(Denied::Http(StatusCode::SERVICE_UNAVAILABLE, "the server stops"));
+        return Err(Denied::Stopping { drains: shared.stop.is_draining() });
     }
     check_host(&options.hosts, parts)?;
     if options.origin_required && !parts.headers.contains_key(http::header::ORIGIN) {

@@ -207,6 +207,7 @@ impl<V: Send + Sync + 'static> Live<V> {
         metrics.published_total.splice(0..0, entries);
         let (topics, subscriptions) = self.hub().totals();
         (metrics.topics, metrics.subscriptions) = (topics as u64, subscriptions as u64);
+        metrics.connections_left = self.shared.stop.left() as u64;
         for session in self.sessions() {
             let (messages, bytes) = session.outbox().queued();
             metrics.sessions += 1;

@@ -256,6 +256,16 @@ pub fn write_gap(topic: &str, gap: Gap) -> String {
 /// The text of `$ping`.
 pub const PING: &str = r#"{"topic":"$ping"}"#;
 
+/// The text of `$drain`.
+#[must_use]
+pub fn write_drain(deadline_ms: u64) -> String {
+    #[derive(Serialize)]
+    struct Data {
+        deadline_ms: u64,
+    }
+    to_json(&Frame { topic: "$drain", re: None, data: Data { deadline_ms } })
+}
+
 /// The text of `$subscribed`.
 #[must_use]
 pub fn write_subscribed(topic: &str, position: &Position) -> String {
@@ -416,6 +426,7 @@ mod tests {
             check(write_message(name, "1"), &text);
         }
         check(PING.into(), r#"{"topic":"$ping"}"#);
+        check(write_drain(5000), r#"{"topic":"$drain","data":{"deadline_ms":5000}}"#);
         check(
             write_gap("a", Gap { after: 1, to: 3, cause: GapCause::Lost }),
             r#"{"topic":"$gap","data":{"topic":"a","after":1,"to":3,"cause":"lost"}}"#,

@@ -136,6 +136,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
     fn welcome(&mut self, id: Option<u64>, hello: &Hello) {
         let Some(session) = &self.session else { return };
+        if self.live.is_stopping() {
+            // It comes too late to be asked to move, and has nothing here to lose.
+            self.outbox.close(CloseReason::shutdown(true));
+            return;
+        }
         let schema = self.live.match_schema(&hello.schema);
         // No more than there are here: those that are unknown, of which a client may name any number, need no memory.
         let refused = schema.iter().filter(|(_, fit)| **fit == Match::Incompatible);

@@ -42,7 +42,7 @@ const HOOKS: [&str; 10] = [
 ];
 
 /// Causes of a refused upgrade that have no code of their own.
-const REFUSALS: [&str; 6] = ["handshake", "origin", "auth", "room", "panic", "other"];
+const REFUSALS: [&str; 7] = ["handshake", "origin", "auth", "room", "stopping", "panic", "other"];
 
 /// Why a subscriber was not given some events, as [`Counters::gap`] numbers them.
 const GAPS: [&str; 3] = ["dropped", "conflated", "lost"];

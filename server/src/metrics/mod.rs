@@ -16,6 +16,8 @@ pub(crate) use counters::{Count, Counters, Hook, Hooked};
 pub struct Metrics {
     /// Sessions that are open.
     pub sessions: u64,
+    /// Connections that a server which stops or drains still waits for: those whose clients have not gone, or whose hooks run. 0 while it serves.
+    pub connections_left: u64,
     /// Sessions that have begun.
     pub sessions_total: u64,
     /// Topics that sessions here are subscribed to.

@@ -10,6 +10,11 @@ impl Metrics {
     pub fn to_text(&self) -> String {
         let mut text = Text(String::with_capacity(8 * 1024));
         text.gauge("sessions", "Open sessions.", self.sessions);
+        text.gauge(
+            "connections_left",
+            "Connections that a server which stops still waits for.",
+            self.connections_left,
+        );
         text.counter("sessions_total", "Sessions that have begun.", self.sessions_total);
         text.gauge("topics", "Topics with a subscriber here.", self.topics);
         text.gauge("subscriptions", "Subscriptions of all sessions.", self.subscriptions);

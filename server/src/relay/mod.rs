@@ -50,7 +50,8 @@ impl<V: Send + Sync + 'static, S: OutboxStore> RelayBuilder<V, S> {
         self
     }
 
-    /// Starts a task that relays until what is returned is dropped or stopped, or the server is shut down.
+    /// Starts a task that relays until what is returned is dropped or stopped, or the server is shut down or
+    /// drained: then a relay of another node goes on.
     ///
     /// # Panics
     /// If it is not called within a tokio runtime.

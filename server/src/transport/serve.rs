@@ -15,6 +15,7 @@ use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Request},
 };
+use futures_util::FutureExt;
 use http::{Response, StatusCode, Uri};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tower_service::Service;
 
@@ -111,6 +113,8 @@ impl Default for Limits {
 struct Stop {
     signal: BoxFuture,
     sessions: BoxFuture,
+    /// For how long connections are still accepted.
+    refuses_for: Option<Duration>,
     deadline: Duration,
 }
 
@@ -168,14 +172,17 @@ impl<S> Serve<S> {
 
     /// Stops when `signal` resolves: no connection is accepted any more, `shutdown` sends the sessions away, requests that run
     /// are answered, and what is left of both at the shutdown's deadline is ended. Then the server resolves.
+    ///
+    /// With a [`drain`](crate::Live::drain) it goes on accepting and answering until the sessions have gone, for half of the
+    /// deadline at most: until the load balancer has noticed, requests still come, and upgrades are to be told where to go.
     pub fn shutdown<V, F>(mut self, shutdown: Shutdown<V>, signal: F) -> Self
     where
         V: Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let deadline = shutdown.deadline_after();
+        let (deadline, refuses_for) = (shutdown.ends_after(), shutdown.refuses_for());
         let sessions = shutdown.into_future();
-        self.stop = Some(Stop { signal: Box::pin(signal), sessions, deadline });
+        self.stop = Some(Stop { signal: Box::pin(signal), sessions, refuses_for, deadline });
         self
     }
 
@@ -188,11 +195,20 @@ impl<S> Serve<S> {
         B: HttpBody<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let Self { listener, service, limits, stop } = self;
-        let Stop { mut signal, sessions, deadline } = stop.unwrap_or_else(Stop::never);
+        let Stop { signal, sessions, refuses_for, deadline } = stop.unwrap_or_else(Stop::never);
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let (stopping, is_stopping) = watch::channel(());
         let mut connections = JoinSet::new();
-        loop {
+        let sessions = sessions.shared();
+        let mut last_call = pin!(async {
+            signal.await;
+            let began = Instant::now();
+            if let Some(refuses_for) = refuses_for {
+                drop(tokio::time::timeout(refuses_for, sessions.clone()).await);
+            }
+            began
+        });
+        let began = loop {
             tokio::select! {
                 (stream, peer, place) = accept(&listener, &places) => {
                     let connection =
@@ -203,19 +219,22 @@ impl<S> Serve<S> {
                     });
                 }
                 Some(_) = connections.join_next() => {}
-                () = &mut signal => break,
+                began = &mut last_call => break began,
             }
-        }
+        };
         drop((listener, stopping));
         let answered = async { while connections.join_next().await.is_some() {} };
-        tokio::join!(sessions, async { drop(tokio::time::timeout(deadline, answered).await) });
+        let deadline = deadline.saturating_sub(began.elapsed());
+        tokio::join!(sessions.clone(), async {
+            let _ = tokio::time::timeout(deadline, answered).await;
+        });
     }
 }
 
 impl Stop {
     fn never() -> Self {
         let never = || Box::pin(std::future::pending());
-        Self { signal: never(), sessions: never(), deadline: Duration::MAX }
+        Self { signal: never(), sessions: never(), refuses_for: None, deadline: Duration::MAX }
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
         Err(refusal) => return malformed(refusal),
     };
     let protocol = offer.protocol(&[SUBPROTOCOL]);
-    let mut admission = match admit(&live, &request, protocol.is_some()).await {
+    let is_ours = protocol.is_some();
+    let mut admission = match admit(&live, &request, is_ours).await {
         Ok(admission) => admission,
         Err(response) => return response,
     };
@@ -56,6 +57,10 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
         let Ok(upgraded) = connection.await else { return };
         let (io, early) = unwrap(upgraded);
         match admission {
+            // Who was let in before it began is told in the same way.
+            Ok(_) if is_ours && live.shared().stop.is_draining() => {
+                connection::refuse(&live, io, CloseCode::DRAIN).await;
+            }
             // A task of its own: this one has all that an upgrade needs, which nobody needs any more.
             Ok(admitted) => drop(tokio::spawn(Connection::new(live, io, admitted, early))),
             Err(code) => connection::refuse(&live, io, code).await,

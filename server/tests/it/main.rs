@@ -3,6 +3,7 @@
 mod broker;
 mod calls;
 mod compression;
+mod drain;
 mod edge;
 mod full;
 mod hooks;
