@@ -105,6 +105,17 @@ impl Delivery {
         Self { position, overflow, reading: Some(Reading::All) }
     }
 
+    /// A subscription that begins, after `position`, as one whose socket does not keep up: it reads on as its topic's policy says, and
+    /// every event where that is to close.
+    #[must_use]
+    pub const fn lagging(position: u64, overflow: Overflow) -> Self {
+        let reading = match overflow.reading() {
+            Some(reading) => reading,
+            None => Reading::All,
+        };
+        Self { position, overflow, reading: Some(reading) }
+    }
+
     /// The last offset that the subscription has.
     #[must_use]
     pub const fn position(&self) -> u64 {
@@ -272,6 +283,7 @@ mod tests {
             (Overflow::Conflate, Reading::Keys),
             (Overflow::Resync, Reading::All),
         ] {
+            assert_eq!(Delivery::lagging(1, overflow).reading(), Some(reading));
             let (mut delivery, mut queue) = (Delivery::live(0, overflow), queue(1));
             assert_eq!(event(&mut delivery, 1, &mut queue), Verdict::Send(0));
             assert_eq!(event(&mut delivery, 2, &mut queue), Verdict::Lag);

@@ -102,9 +102,10 @@ impl<V: Send + Sync + 'static> Request<V> {
         Err(Refusal::new(ErrorCode::UNAVAILABLE).message(message))
     }
 
-    /// Whether history reaches a beginning. Until now nothing has changed, and the earlier subscription goes on.
+    /// Whether the subscription can begin there. Until now nothing has changed, and the earlier one goes on.
     async fn can_begin(&self, topic: &Topic, beginning: Beginning<'_>) -> Result<bool, Refusal> {
-        self.live().hub().can_begin(topic, beginning).await.map_err(unavailable)
+        let overflow = self.live().overflow_of(topic);
+        self.live().hub().can_begin(topic, beginning, overflow).await.map_err(unavailable)
     }
 
     /// Subscribes and answers. After a snapshot, `recovered` is what is said of the position that was asked for.

@@ -23,7 +23,7 @@ use tidewire_protocol::{
     delivery::{Delivery, Overflow},
     frame::Position,
     name::Topic,
-    topic::Start,
+    topic::{Reading, Start},
 };
 
 pub(crate) use batch::Frames;
@@ -31,7 +31,7 @@ pub(crate) use catch_up::{CatchUp, CaughtUp};
 pub(crate) use gather::gather;
 
 use crate::{
-    broker::{Broker, BrokerError, Sink},
+    broker::{Broker, BrokerError, Place, Sink},
     metrics::Counters,
     outbox::Outbox,
     snapshots::Taken,
@@ -150,16 +150,20 @@ impl Hub {
         let local = self.local(topic);
         local.local.attach().await?;
         let (start, place) = self.broker.start(topic, beginning.since()).await?;
-        if start == Start::Lost && beginning.is_strict() {
+        let is_behind = start == Start::Lost && beginning.may_lag(&place, overflow);
+        if start == Start::Lost && beginning.is_strict() && !is_behind {
             return Ok(None);
         }
         let mut state = local.local.lock();
-        let delivery = match start {
-            Start::Recovered(offset) if offset < state.position || beginning.is_large() => {
+        let delivery = match (start, beginning) {
+            (_, Beginning::Snapshot(taken)) if is_behind || taken.is_large() => {
+                Delivery::lagging(taken.place.offset, overflow)
+            }
+            (Start::Recovered(offset), _) if offset < state.position => {
                 Delivery::catching_up(offset, overflow)
             }
-            Start::Recovered(offset) => Delivery::live(offset, overflow),
-            Start::Fresh | Start::Lost => Delivery::live(state.position, overflow),
+            (Start::Recovered(offset), _) => Delivery::live(offset, overflow),
+            (Start::Fresh | Start::Lost, _) => Delivery::live(state.position, overflow),
         };
         let began = Began {
             position: Position { epoch: place.epoch.as_str().into(), offset: delivery.position() },
@@ -183,13 +187,15 @@ impl Hub {
         Ok(Some((Subscription { local, key }, began)))
     }
 
-    /// Whether history reaches where a subscription is to begin.
+    /// Whether a subscription of this policy can begin there: not at the head instead.
     pub(crate) async fn can_begin(
         &self,
         topic: &Topic,
         beginning: Beginning<'_>,
+        overflow: Overflow,
     ) -> Result<bool, BrokerError> {
-        Ok(self.broker.start(topic, beginning.since()).await?.0 != Start::Lost)
+        let (start, place) = self.broker.start(topic, beginning.since()).await?;
+        Ok(start != Start::Lost || beginning.may_lag(&place, overflow))
     }
 
     /// Keeps what is known of a topic here while its snapshot is made.
@@ -255,9 +261,10 @@ impl<'a> Beginning<'a> {
         matches!(self, Self::Only(_) | Self::Snapshot(_))
     }
 
-    /// Whether what follows is to wait until the socket has taken the answer.
-    fn is_large(self) -> bool {
-        matches!(self, Self::Snapshot(taken) if taken.is_large())
+    /// Whether it can begin although history no longer reaches it: the topic's policy lets whoever lags miss something, and be told.
+    fn may_lag(self, place: &Place, overflow: Overflow) -> bool {
+        let leaves_out = !matches!(overflow.reading(), None | Some(Reading::All));
+        matches!(self, Self::Snapshot(taken) if leaves_out && taken.place.epoch == place.epoch)
     }
 
     fn included(self) -> Included {

@@ -151,3 +151,36 @@ async fn a_closed_outbox_holds_no_cursor() {
     world.reader.outbox.lag(CatchUp { local, key: 0 });
     assert!(world.lagging().0.is_empty());
 }
+
+/// Subscribes behind a snapshot of the beginning, made while 200 events came, of a topic that keeps ten.
+async fn check_late_snapshot(overflow: Overflow, expected: Option<Vec<Value>>) {
+    let mut world = World::new(Overflow::Close, 10).await;
+    let (_, place) = world.hub.broker().start(&world.topic, None).await.unwrap();
+    let passage = world.hub.hold(&world.topic).share("{}");
+    let taken = Taken { place, passage, version: None };
+    world.publish(200, 10).await;
+    let reader = Reader::with_queue(QUEUE);
+    let session = "late".into();
+    let late =
+        super::super::Reader { session: &session, outbox: &reader.outbox, is_full: true, overflow };
+    let beginning = Beginning::Snapshot(&taken);
+    let hub = Arc::clone(&world.hub);
+    let can_begin = hub.can_begin(&world.topic, beginning, overflow).await;
+    assert_eq!(can_begin, Ok(expected.is_some()), "{overflow:?}");
+    let subscribed = hub.subscribe(&world.topic, late, beginning, |_| {}).await.unwrap();
+    assert_eq!(subscribed.is_some(), expected.is_some(), "{overflow:?}");
+    let (Some(expected), Some((subscription, began))) = (expected, subscribed) else { return };
+    assert_eq!((began.position.offset, began.head, began.is_catching_up), (0, 200, true));
+    world.reader = reader;
+    assert_eq!(world.catch_up(&subscription.catch_up()).await, expected, "{overflow:?}");
+}
+
+#[tokio::test]
+async fn a_late_snapshot_is_followed_by_what_its_policy_gives() {
+    check_late_snapshot(Overflow::Close, None).await;
+    check_late_snapshot(Overflow::Resync, None).await;
+    let dropped = [vec![json!([0, 190, "dropped"])], offsets(191..=200)].concat();
+    check_late_snapshot(Overflow::DropOldest, Some(dropped)).await;
+    let conflated = [vec![json!([0, 200, "conflated"])], offsets(198..=200)].concat();
+    check_late_snapshot(Overflow::Conflate, Some(conflated)).await;
+}
