@@ -66,7 +66,7 @@ function dialOf(address: string, { WebSocket }: ConnectOptions): Dial {
 /** The address for a socket; `undefined` for a path where there is no page. */
 function socketUrl(url: string | URL): string | undefined {
   const base = (globalThis as { location?: Location }).location?.href;
-  const isPath = !/^[a-z][a-z0-9+.-]*:/i.test(String(url));
+  const isPath = !/^\w+:/.test(`${url}`);
   if (isPath && base === undefined) return undefined;
   const address = new URL(url, base);
   address.protocol = address.protocol.replace(/^http/, "ws");

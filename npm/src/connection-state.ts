@@ -52,7 +52,7 @@ export const initialState: ConnectionState = {
 
 /** The state by the core's number; it tells closed by the page from stopped by the server. */
 export function stateOf(number: number): ConnectionState["state"] {
-  const states = ["idle", "connecting", "connected", "waiting", "closed", "closed"] as const;
+  const states = ["idle", "connecting", "connected", "waiting"] as const;
   return states[number] ?? "closed";
 }
 

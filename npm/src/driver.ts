@@ -176,26 +176,25 @@ export class Driver implements Home {
     begin: (core: Core, now: number) => number,
     mid?: string,
   ): Promise<Answer> {
-    return new Promise((resolve, reject) => {
+    let abort = () => {};
+    const answer = new Promise<Answer>((resolve, reject) => {
       const json = JSON.stringify(data) ?? "null";
       let id = 0;
-      const abort = () => {
+      abort = () => {
         reject(new TidewireError(ErrorCode.cancelled, undefined, { cause: signal?.reason }));
         this.#turn((core, now) => core.cancel(id, now));
       };
-      const settle = (outcome: (value: never) => void) => (value: unknown) => {
-        signal?.removeEventListener("abort", abort);
-        outcome(value as never);
-      };
-      const request = { topic, json, mid, resolve: settle(resolve), reject: settle(reject) };
       if (signal?.aborted) return abort();
-      signal?.addEventListener("abort", abort);
       this.#call((core, now) => {
         if (signal?.aborted) return;
         id = begin(core, now) >>> 0;
-        this.#requests.set(id, request);
-      }, request.reject);
+        this.#requests.set(id, { topic, json, mid, resolve: resolve as (answer: unknown) => void, reject });
+      }, reject);
     });
+    const settled = () => signal?.removeEventListener("abort", abort);
+    signal?.addEventListener("abort", abort);
+    answer.then(settled, settled);
+    return answer;
   }
 
   #call(run: (core: Core, now: number) => void, fail: (error: TidewireError) => void): void {
@@ -373,11 +372,12 @@ export class Driver implements Home {
 
   /** An error with this code; the server's own words where it has just sent them. */
   #refusal(code: number): TidewireError {
-    const error = this.#frame?.topic === "$error" ? errorOf(this.#frame.data) : undefined;
-    if (error?.code === code) return error;
+    const said = this.#frame?.topic === "$error" ? errorOf(this.#frame.data) : undefined;
+    if (said?.code === code) return said;
+    const error = new TidewireError(code);
     const { code: last, reason } = this.#last;
-    const text = `there is no connection: it was not sent; the last one ended with ${last}${reason && ` (${reason})`}`;
-    return new TidewireError(code, code === ErrorCode.not_sent && last > 0 ? text : undefined);
+    if (code === ErrorCode.not_sent && last) error.message += `; the last one ended with ${last}${reason && ` (${reason})`}`;
+    return error;
   }
 
   /** Something is broken that no reconnect mends. */

@@ -3,7 +3,7 @@
 /** A bounded queue with one reader. */
 export class Queue<Value> implements AsyncIterableIterator<Value, undefined> {
   #values: Value[] = [];
-  #waiting: ((result: IteratorResult<Value, undefined> | PromiseLike<never>) => void)[] = [];
+  #waiting: ((result: IteratorResult<Value, undefined> | PromiseLike<IteratorResult<Value, undefined>>) => void)[] = [];
   #ended = false;
   #error: unknown;
   readonly #capacity: number;
@@ -37,18 +37,18 @@ export class Queue<Value> implements AsyncIterableIterator<Value, undefined> {
     for (const reader of this.#waiting.splice(0)) reader(this.#last());
   }
 
-  next(): Promise<IteratorResult<Value, undefined>> {
-    if (this.#values.length > 0) return Promise.resolve({ value: this.#values.shift() as Value, done: false });
-    if (this.#ended) return Promise.resolve(this.#last());
+  async next(): Promise<IteratorResult<Value, undefined>> {
+    if (this.#values.length > 0) return { value: this.#values.shift() as Value, done: false };
+    if (this.#ended) return this.#last();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  return(): Promise<IteratorResult<Value, undefined>> {
+  async return(): Promise<IteratorResult<Value, undefined>> {
     this.#values = [];
     this.end();
     this.#error = undefined;
     this.#onReturn();
-    return Promise.resolve({ value: undefined, done: true });
+    return this.#last();
   }
 
   [Symbol.asyncIterator](): this {
@@ -56,9 +56,10 @@ export class Queue<Value> implements AsyncIterableIterator<Value, undefined> {
   }
 
   /** What a reader gets at the end: the error once. */
-  #last(): IteratorResult<Value, undefined> | Promise<never> {
+  async #last(): Promise<IteratorResult<Value, undefined>> {
     const error = this.#error;
     this.#error = undefined;
-    return error === undefined ? { value: undefined, done: true } : Promise.reject(error);
+    if (error !== undefined) throw error;
+    return { value: undefined, done: true };
   }
 }
