@@ -143,7 +143,6 @@ impl Subscription {
     pub(super) fn attach(&mut self) {
         self.phase = Phase::Live;
         self.request = 0;
-        self.moving = 0;
         self.waived = 0;
         self.retry_at = NEVER;
         self.refusals = 0;

@@ -224,6 +224,23 @@ fn at_the_deadline_the_new_one_is_used_whatever_is_owed() {
 }
 
 #[test]
+fn an_answer_of_the_old_link_does_not_stop_the_move() {
+    let Position { epoch, offset } = AT;
+    let mut f = Fixture::connected();
+    f.client.subscribe(1, f.now);
+    // The server subscribes of itself before it has the `$subscribe`.
+    f.frame(Frame { topic: 1, epoch, offset, ..Frame::new(Kind::Subscribed) });
+    f.frame(Frame { ms: 10_000, ..Frame::new(Kind::Drain) });
+    f.take();
+    f.greet();
+    let Some(Output::Subscribe { id, .. }) = f.take().pop() else { panic!("not asked") };
+    f.on(OLD, Frame { re: 2, epoch, offset, ..Frame::new(Kind::Reply) });
+    f.check(&[goes_on(offset)]);
+    f.on(NEW, recovered(id.into()));
+    f.delivers_on(NEW, 42);
+}
+
+#[test]
 fn a_hole_on_the_old_link_is_left_to_the_new_one() {
     let (mut f, ask) = Fixture::moving();
     f.drops_on(OLD, 50);
