@@ -20,7 +20,7 @@ use crate::support;
 
 tidewire_protocol::schema! {
     pub(crate) schema Rooms {
-        topic Room { room: String } = "room:{room}" { event: u64, publish: u64 }
+        topic Room { room: String } = "room:{room}" { event: u64, publish: u64, presence: String }
         call Pause = "pause" (u64) -> u64;
     }
 }

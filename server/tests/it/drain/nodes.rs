@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Value, json};
 use tidewire::{
     CloseCode, Live, Refusal, Request,
     broker::MemoryBroker,
@@ -32,6 +33,9 @@ fn node(broker: &MemoryBroker) -> Live<String> {
                 .public()
                 .history(10_000, 600 * SECOND)
                 .on_publish(async |_cx, _session, _room, n| Ok::<_, Refusal>(n))
+                .presence(async |_cx, session, _room, _wish| {
+                    Ok::<_, Refusal>(session.value().to_string())
+                })
         })
         .build()
 }
@@ -226,4 +230,45 @@ async fn what_is_published_again_on_the_other_node_is_appended_once() {
     }
     witness.ping().await.unwrap();
     assert!(witness.try_next().is_none());
+}
+
+async fn join(client: &mut Client) {
+    let wish = json!({ "topic": "room:a", "presence": true });
+    client.request("$subscribe", &wish).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_move_are_not_seen_to_leave() {
+    const USERS: [&str; 3] = ["ann", "bob", "cid"];
+    let balancer = &Balancer::new();
+    let mut members = Vec::new();
+    for user in USERS {
+        let mut client = balancer.connect(user).await.unwrap();
+        join(&mut client).await;
+        members.push((user, client));
+    }
+    sleep(SECOND).await;
+    let mut eve = Client::connect(&balancer.new).path("/ws?user=eve").hello().await.unwrap();
+    eve.request("$subscribe", &json!({ "topic": "$presence:room:a" })).await.unwrap();
+    assert_eq!(balancer.new.topic(room("a")).member_count().await, Ok(3));
+    let drained = tokio::spawn(balancer.old.drain(10 * SECOND).into_future());
+    balancer.check_health().await;
+    let mut moved = Vec::new();
+    for (user, mut old) in members {
+        asked(&mut old).await;
+        let mut new = balancer.connect(user).await.unwrap();
+        join(&mut new).await;
+        latency().await;
+        old.close(CloseCode::NORMAL, "").await.unwrap();
+        moved.push(new);
+    }
+    drained.await.unwrap();
+    // Longer than the time after which a member that was lost has left.
+    sleep(10 * SECOND).await;
+    eve.ping().await.unwrap();
+    assert!(eve.try_next().is_none());
+    assert_eq!(balancer.new.topic(room("a")).member_count().await, Ok(3));
+    drop(moved);
+    let left: Value = eve.next_of("$presence:room:a").await.unwrap().decode().unwrap();
+    assert_eq!(left, json!({ "left": USERS }));
 }
