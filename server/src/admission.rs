@@ -87,9 +87,9 @@ impl Denied {
 /// Judges a request whose handshake is in order.
 pub(crate) async fn admit<V: Send + Sync + 'static>(
     live: &Live<V>,
-    parts: &Parts,
+    request: Parts,
 ) -> Result<Admitted<V>, Denied> {
-    let result = AssertUnwindSafe(judge(live, parts)).catch_unwind().await;
+    let result = AssertUnwindSafe(judge(live, request.into())).catch_unwind().await;
     // The panic hook has printed what there is to say.
     let result = result.unwrap_or(Err(Denied::Panic));
     if let Err(denied) = &result {
@@ -101,23 +101,22 @@ pub(crate) async fn admit<V: Send + Sync + 'static>(
 
 async fn judge<V: Send + Sync + 'static>(
     live: &Live<V>,
-    parts: &Parts,
+    request: Request,
 ) -> Result<Admitted<V>, Denied> {
     let shared = live.shared();
     let options = &shared.options;
     if shared.stop.is_stopping() {
         return Err(Denied::Stopping { drains: shared.stop.is_draining() });
     }
-    check_host(&options.hosts, parts)?;
-    if options.origin_required && !parts.headers.contains_key(http::header::ORIGIN) {
+    check_host(&options.hosts, &request)?;
+    if options.origin_required && !request.headers().contains_key(http::header::ORIGIN) {
         return Err(Denied::Origin(handshake::Refusal::Origin));
     }
     match &shared.hooks.check_origin {
-        Some(check) if check(&Request::from(parts.clone())) => {}
+        Some(check) if check(&request) => {}
         Some(_) => return Err(Denied::Origin(handshake::Refusal::Origin)),
-        None => options.origins.check(&parts.headers).map_err(Denied::Origin)?,
+        None => options.origins.check(request.headers()).map_err(Denied::Origin)?,
     }
-    let request = Request::from(parts.clone());
     let address = shared.hooks.client_address.as_ref().and_then(|address| address(&request));
     let place = shared.places.take(address, options.sessions, options.sessions_per_address)?;
     let identity = match &shared.hooks.on_auth {
@@ -141,9 +140,8 @@ async fn judge<V: Send + Sync + 'static>(
     Ok(Admitted { identity, place, deflate: None })
 }
 
-fn check_host(hosts: &[String], parts: &Parts) -> Result<(), Denied> {
-    let host =
-        parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+fn check_host(hosts: &[String], request: &Request) -> Result<(), Denied> {
+    let host = request.header("host").unwrap_or("");
     if hosts.is_empty() || hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
         return Ok(());
     }

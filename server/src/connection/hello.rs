@@ -171,6 +171,10 @@ impl<V: Send + Sync + 'static> crate::live::Live<V> {
         &self,
         entries: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> std::collections::BTreeMap<String, Match> {
+        let mut entries = entries.into_iter().peekable();
+        if entries.peek().is_none() {
+            return std::collections::BTreeMap::new();
+        }
         let shared = self.shared();
         let topics = shared.rules.iter().map(|rule| (rule.pattern.as_str(), &rule.hash));
         let calls = shared.calls.iter().map(|rule| (rule.name, &rule.hash));
@@ -180,6 +184,6 @@ impl<V: Send + Sync + 'static> crate::live::Live<V> {
             Some(_) => Match::Incompatible,
             None => Match::Unknown,
         };
-        entries.into_iter().map(|(entry, hash)| (entry.clone(), fit(entry, hash))).collect()
+        entries.map(|(entry, hash)| (entry.clone(), fit(entry, hash))).collect()
     }
 }

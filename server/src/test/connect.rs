@@ -205,7 +205,7 @@ impl<V: Send + Sync + 'static> Connect<V> {
             request.map_err(|error| ConnectError::InvalidRequest(error.to_string()))?.into_parts();
         let host = header::HeaderValue::from_static("localhost");
         parts.headers.entry(header::HOST).or_insert(host);
-        let admitted = admission::admit(&live, &parts).await.map_err(|denied| {
+        let admitted = admission::admit(&live, parts).await.map_err(|denied| {
             let (status, message) = denied.status();
             ConnectError::Refused { status, message, code: denied.close_code() }
         })?;

@@ -5,6 +5,7 @@ use std::{
     future::{Future, IntoFuture},
     io,
     net::SocketAddr,
+    panic::resume_unwind,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
@@ -27,7 +28,11 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{body::RequestBody, stream::HttpStream, upgrade::text};
+use super::{
+    body::RequestBody,
+    stream::HttpStream,
+    upgrade::{AfterHttp, text},
+};
 use crate::shutdown::Shutdown;
 
 /// What one connection may hold of what it has not read or written yet, unless a head may be larger; hyper's own default is
@@ -197,8 +202,8 @@ impl<S> Serve<S> {
         let Self { listener, service, limits, stop } = self;
         let Stop { signal, sessions, refuses_for, deadline } = stop.unwrap_or_else(Stop::never);
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-        let (stopping, is_stopping) = watch::channel(());
-        let mut connections = JoinSet::new();
+        // Its end is the end of all connections.
+        let stopping = watch::Sender::new(());
         let sessions = sessions.shared();
         let mut last_call = pin!(async {
             signal.await;
@@ -211,23 +216,17 @@ impl<S> Serve<S> {
         let began = loop {
             tokio::select! {
                 (stream, peer, place) = accept(&listener, &places) => {
-                    let connection =
-                        connection(stream, peer, service.clone(), limits, is_stopping.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
+                    let (service, stopping) = (service.clone(), stopping.subscribe());
+                    tokio::spawn(connection(stream, peer, service, limits, stopping, place));
                 }
-                Some(_) = connections.join_next() => {}
                 began = &mut last_call => break began,
             }
         };
-        drop((listener, stopping));
-        let answered = async { while connections.join_next().await.is_some() {} };
+        drop(listener);
+        stopping.send_replace(());
         let deadline = deadline.saturating_sub(began.elapsed());
-        tokio::join!(sessions.clone(), async {
-            let _ = tokio::time::timeout(deadline, answered).await;
-        });
+        let answered = tokio::time::timeout(deadline, stopping.closed());
+        tokio::join!(sessions.clone(), async { drop(answered.await) });
     }
 }
 
@@ -250,7 +249,17 @@ where
     type IntoFuture = BoxFuture;
 
     fn into_future(self) -> BoxFuture {
-        Box::pin(self.run())
+        // A task like its connections': what polls this, such as `main`, runs on a thread of its own, which would have to be woken
+        // for each connection, and to wake another for its task. It ends when this is dropped.
+        let mut server = JoinSet::new();
+        Box::pin(async move {
+            server.spawn(self.run());
+            if let Some(Err(ended)) = server.join_next().await
+                && let Ok(panic) = ended.try_into_panic()
+            {
+                resume_unwind(panic);
+            }
+        })
     }
 }
 
@@ -296,6 +305,7 @@ async fn connection<S, B>(
     service: S,
     limits: Limits,
     mut stopping: watch::Receiver<()>,
+    _place: OwnedSemaphorePermit,
 ) where
     S: Service<Request, Response = Response<B>, Error: Into<BoxError>, Future: Send>
         + Clone
@@ -306,7 +316,11 @@ async fn connection<S, B>(
     // A socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(HttpStream::new(stream, limits.write_timeout));
-    let service = service_fn(move |request| answer(service.clone(), request, peer, limits));
+    let after = AfterHttp::default();
+    let service = {
+        let after = after.clone();
+        service_fn(move |request| answer(service.clone(), request, peer, limits, after.clone()))
+    };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
@@ -316,15 +330,20 @@ async fn connection<S, B>(
         .serve_connection(stream, service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            stop = stopping.changed() => match stop {
+                Ok(()) => connection.as_mut().graceful_shutdown(),
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn std::error::Error, %peer, "a connection failed");
+    }
+    if let Some(after) = after.take() {
+        after.await;
     }
 }
 
@@ -333,6 +352,7 @@ async fn answer<S, B>(
     request: http::Request<Incoming>,
     peer: SocketAddr,
     limits: Limits,
+    after: AfterHttp,
 ) -> Result<Response<Body>, BoxError>
 where
     S: Service<Request, Response = Response<B>, Error: Into<BoxError>>,
@@ -346,6 +366,7 @@ where
         false => Body::new(RequestBody::new(body, limits.body_timeout)),
     });
     request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(after);
     std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
     let response = service.call(request).await.map_err(Into::into)?;
     Ok(response.map(Body::new))

@@ -11,7 +11,7 @@ use std::{
 use axum::routing::{MethodRouter, any_service};
 use http::{Request, Response};
 
-use super::upgrade;
+use super::upgrade::{self, AfterHttp};
 use crate::live::Live;
 
 impl<V: Send + Sync + 'static> Live<V> {
@@ -63,9 +63,10 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> 
 impl<V: Send + Sync + 'static> LiveService<V> {
     fn answer<B>(&self, mut request: Request<B>) -> Answer {
         let connection = request.extensions_mut().remove();
+        let after = request.extensions_mut().remove::<AfterHttp>();
         let (parts, _) = request.into_parts();
-        let answer = upgrade::answer(self.live.clone(), parts, connection);
-        Box::pin(async { Ok(answer.await) })
+        let live = self.live.clone();
+        Box::pin(async move { Ok(upgrade::answer(live, parts, connection, after.as_ref()).await) })
     }
 }
 

@@ -1,5 +1,7 @@
 //! From an upgrade request to a running connection: handshake, origin, `on_auth`, and the socket under hyper's upgrade.
 
+use std::sync::{Arc, Mutex, MutexGuard};
+
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -10,6 +12,7 @@ use super::stream::HttpStream;
 use crate::{
     admission::{self, Admitted},
     connection::{self, Connection},
+    hooks::BoxFuture,
     io::Io,
     live::Live,
     ws::{
@@ -26,6 +29,7 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
     live: Live<V>,
     request: Parts,
     connection: Option<OnUpgrade>,
+    after: Option<&AfterHttp>,
 ) -> Response<String> {
     let malformed = |refusal: Refusal| {
         live.counters().refused("handshake");
@@ -38,7 +42,7 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
     };
     let protocol = offer.protocol(&[SUBPROTOCOL]);
     let is_ours = protocol.is_some();
-    let mut admission = match admit(&live, &request, is_ours).await {
+    let mut admission = match admit(&live, request, is_ours).await {
         Ok(admission) => admission,
         Err(response) => return response,
     };
@@ -52,7 +56,7 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
         Err(refusal) => return malformed(refusal),
     };
     let Some(connection) = connection else { return malformed(Refusal::Connectionless) };
-    tokio::spawn(async move {
+    let upgrade = async move {
         // An upgrade that fails has no connection to tell.
         let Ok(upgraded) = connection.await else { return };
         let (io, early) = unwrap(upgraded);
@@ -61,18 +65,41 @@ pub(super) async fn answer<V: Send + Sync + 'static>(
             Ok(_) if is_ours && live.shared().stop.is_draining() => {
                 connection::refuse(&live, io, CloseCode::DRAIN).await;
             }
-            // A task of its own: this one has all that an upgrade needs, which nobody needs any more.
+            // A task of its own: this one has all that HTTP and an upgrade need, which nobody needs any more.
             Ok(admitted) => drop(tokio::spawn(Connection::new(live, io, admitted, early))),
             Err(code) => connection::refuse(&live, io, code).await,
         }
-    });
+    };
+    match after {
+        Some(after) => after.set(Box::pin(upgrade)),
+        None => drop(tokio::spawn(upgrade)),
+    }
     response.map(|()| String::new())
+}
+
+/// What the task of a connection does when it speaks HTTP no more: among a request's extensions under our own host, whose task has
+/// nothing else to do then, so that an upgrade needs none of its own.
+#[derive(Clone, Default)]
+pub(super) struct AfterHttp(Arc<Mutex<Option<BoxFuture<()>>>>);
+
+impl AfterHttp {
+    fn lock(&self) -> MutexGuard<'_, Option<BoxFuture<()>>> {
+        self.0.lock().expect("no panic while a future is moved")
+    }
+
+    fn set(&self, future: BoxFuture<()>) {
+        *self.lock() = Some(future);
+    }
+
+    pub(super) fn take(&self) -> Option<BoxFuture<()>> {
+        self.lock().take()
+    }
 }
 
 /// A client that is let in, or the code with which one of ours is closed; `Err` is the answer to any other.
 async fn admit<V: Send + Sync + 'static>(
     live: &Live<V>,
-    request: &Parts,
+    request: Parts,
     is_ours: bool,
 ) -> Result<Result<Admitted<V>, CloseCode>, Response<String>> {
     match admission::admit(live, request).await {
@@ -100,7 +127,11 @@ pub(super) fn text<B: From<String>>(status: StatusCode, text: &str) -> Response<
 fn unwrap(upgraded: Upgraded) -> (Io, Vec<u8>) {
     match upgraded.downcast::<TokioIo<HttpStream>>() {
         // A copy, as hyper's own buffer is some kilobytes.
-        Ok(parts) => (tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
+        Ok(parts) => {
+            let stream = parts.io.into_inner().into_inner();
+            limit_unsent(&stream);
+            (Io::Tcp(stream), parts.read_buf.to_vec())
+        }
         Err(upgraded) => match Opened::from(upgraded) {
             Opened { stream: Stream::Tcp(stream), leftover } => (tcp(stream), leftover),
             Opened { stream, leftover } => (Io::stream(stream), leftover),

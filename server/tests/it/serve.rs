@@ -278,3 +278,17 @@ async fn requests_and_an_upgrade_share_a_connection() {
     let good = upgrade_request("/ws", served.address, &[]);
     assert_eq!(status(&mut stream, &good, "\r\n\r\n").await, 101);
 }
+
+#[tokio::test]
+async fn a_server_that_is_dropped_ends_its_connections() {
+    let Served { address, _task: task, .. } = serve(|serve| serve).await;
+    let mut kept = connect(address, HELLO.as_bytes()).await;
+    assert_eq!(status(&mut kept, "", "hello").await, 200);
+    let mut silent = connect(address, b"").await;
+    let start = Instant::now();
+    drop(task);
+    assert_eq!(rest(&mut kept).await, "");
+    assert_eq!(rest(&mut silent).await, "");
+    assert!(start.elapsed() < Duration::from_secs(5), "before any time-out");
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+}
