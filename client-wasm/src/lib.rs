@@ -11,17 +11,21 @@
 //! # tidewire_protocol::schema! {
 //! #     pub schema Chat {
 //! #         topic Room { room: String } = "chat:{room}" { event: ChatMessage, publish: NewMessage }
+//! #         call CreateRoom = "rooms.create" (NewMessage) -> ChatMessage;
 //! #     }
 //! # }
 //! use tidewire_client::Event;
 //!
 //! let live = tidewire_client::connect::<Chat>("/ws").build();
 //! let general = Room { room: "general".into() };
-//! let mut room = live.subscribe(&general);
+//! live.call(CreateRoom, &NewMessage { text: "general".into() }).await?;
+//! let mut room = live.follow(&general);
 //! live.publish(&general, &NewMessage { text: "hello".into() }).await?;
 //! while let Some(event) = room.next().await {
-//!     if let Event::Message { data, .. } = event {
-//!         println!("{}: {}", data.user, data.text);
+//!     match event {
+//!         Event::Snapshot { state, .. } => println!("{} messages before", state.len()),
+//!         Event::Message { data, .. } => println!("{}: {}", data.user, data.text),
+//!         _ => {}
 //!     }
 //! }
 //! # Ok(())
@@ -43,19 +47,23 @@
 mod connection;
 mod driver;
 mod engine;
+mod history;
 mod live;
 mod messages;
 mod publish;
+mod request;
 mod shared;
 mod subscription;
 
 pub use connection::{Connection, Connections};
 #[cfg(target_arch = "wasm32")]
 pub use driver::web::{Builder, connect};
+pub use history::{Page, Past, Range};
 pub use live::Live;
 pub use messages::Messages;
 pub use publish::{Publish, PublishError, Refusal};
-pub use subscription::{Event, Gap, Subscription};
+pub use request::{Request, RequestError};
+pub use subscription::{Event, Gap, NoSnapshot, Subscription};
 pub use tidewire_protocol::{
     client::{Cause, Continuity, State},
     code::{CloseCode, ErrorCode},

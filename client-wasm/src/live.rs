@@ -1,12 +1,23 @@
 //! [`Live`]: what an application holds of a client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use tidewire_protocol::{code::ErrorCode, name::Topic, schema::TypedTopic};
+use tidewire_protocol::{
+    code::ErrorCode,
+    frame::client::History,
+    name::Topic,
+    schema::{Call, TypedTopic},
+};
 
-use crate::{Connection, Connections, Messages, Publish, Refusal, Subscription, shared::Shared};
+use crate::{
+    Connection, Connections, Messages, Page, Publish, Range, Refusal, Request, RequestError,
+    Subscription, engine::Ask, request::read, shared::Shared,
+};
+
+/// How long an answer may take where the caller says nothing: what a person will wait for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that mends itself. Cheap to clone; it is closed when the last clone and everything made from it is dropped.
 #[derive(Clone, Debug)]
@@ -23,15 +34,28 @@ impl Live {
     ///
     /// A topic without a valid name gives a stream that has [`Event::Ended`](crate::Event::Ended) only.
     pub fn subscribe<T: TypedTopic>(&self, topic: &T) -> Subscription<T::Event> {
+        Subscription::new(self.shared.clone(), self.read(topic, false))
+    }
+
+    /// Subscribes to a topic and asks for its state: the stream tells a [snapshot](crate::Event::Snapshot) before the events that
+    /// follow it, and another one wherever events are missing.
+    ///
+    /// A topic without a valid name gives a stream that has [`Event::Ended`](crate::Event::Ended) only.
+    pub fn follow<T: TypedTopic>(&self, topic: &T) -> Subscription<T::Event, T::Snapshot> {
+        Subscription::new(self.shared.clone(), self.read(topic, true))
+    }
+
+    fn read<T: TypedTopic>(&self, topic: &T, stateful: bool) -> u64 {
         let room = Subscription::<T::Event>::ROOM;
-        let reader = match topic.topic() {
-            Ok(name) => self.shared.turn(|engine, now| engine.subscribe(&name, room, now)),
+        match topic.topic() {
+            Ok(name) => {
+                self.shared.turn(|engine, now| engine.subscribe(&name, room, stateful, now))
+            }
             Err(error) => {
                 let (code, message) = (ErrorCode::INVALID_TOPIC, Some(error.to_string()));
                 self.shared.turn(|engine, _| engine.refuse(Refusal { code, message }))
             }
-        };
-        Subscription::new(self.shared.clone(), reader)
+        }
     }
 
     /// Publishes to a topic. Without a connection up to 1,000 publishes wait for the next.
@@ -54,6 +78,65 @@ impl Live {
         match Topic::parse(name) {
             Ok(name) => self.request(&name, data),
             Err(error) => Publish::failed(error.into()),
+        }
+    }
+
+    /// Asks the server to do something, and waits 30 seconds for the answer.
+    ///
+    /// Without a connection up to 1,000 requests wait for the next. It is sent once: if the connection ends before the answer
+    /// comes, the outcome is [`ErrorCode::UNKNOWN`].
+    ///
+    /// # Errors
+    /// What [`RequestError`] lists, when it is awaited.
+    pub fn call<C: Call>(&self, call: C, args: &C::Args) -> Request<C::Reply> {
+        self.call_within(call, args, PATIENCE)
+    }
+
+    /// [`call`](Self::call) with another time-out, which counts from now; [`Duration::ZERO`] is the least, not none.
+    ///
+    /// # Errors
+    /// What [`RequestError`] lists, when it is awaited.
+    pub fn call_within<C: Call>(
+        &self,
+        _: C,
+        args: &C::Args,
+        timeout: Duration,
+    ) -> Request<C::Reply> {
+        #[derive(Serialize)]
+        struct Data<'a, Args> {
+            call: &'a str,
+            args: &'a Args,
+            timeout_ms: u64,
+        }
+        let timeout_ms = milliseconds(timeout);
+        match to_raw_value(&Data { call: C::NAME, args, timeout_ms }) {
+            Ok(data) => {
+                let ask = Ask { topic: "$call".into(), data, mid: None };
+                let id = self.shared.turn(|engine, now| engine.call(ask, timeout_ms, now));
+                Request::new(self.shared.clone(), id, read)
+            }
+            Err(error) => Request::failed(RequestError::Data(error)),
+        }
+    }
+
+    /// Events that a topic's history holds, for whoever may subscribe to it.
+    ///
+    /// # Errors
+    /// What [`RequestError`] lists, when it is awaited.
+    pub fn history<T: TypedTopic>(&self, topic: &T, range: Range) -> Request<Page<T::Event>> {
+        let name = match topic.topic() {
+            Ok(name) => name,
+            Err(error) => return Request::failed(error.into()),
+        };
+        let Range { after, before, limit } = range;
+        match to_raw_value(&History { topic: name.to_string(), after, before, limit }) {
+            Ok(data) => {
+                let ask = Ask { topic: "$history".into(), data, mid: None };
+                let patience = milliseconds(PATIENCE);
+                let id = self.shared.turn(|engine, now| engine.read(ask, patience, now));
+                Request::new(self.shared.clone(), id, Page::read)
+            }
+            Err(error) => Request::failed(RequestError::Data(error)),
         }
     }
 
@@ -94,4 +177,9 @@ impl Live {
             Err(error) => Publish::failed(error.into()),
         }
     }
+}
+
+/// At least one: none would be no time-out.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tidewire_protocol::{code::ErrorCode, frame::Position, name::FillError};
 
-use crate::shared::Shared;
+use crate::{engine::Answer, shared::Shared};
 
 /// Why something was not done: the server's word, or the client's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,15 +42,15 @@ pub enum PublishError {
     /// The data cannot be JSON.
     #[error("the data cannot be written as JSON")]
     Data(#[from] serde_json::Error),
-    /// The server refused it, or the connection ended. With [`ErrorCode::UNKNOWN`] nobody can say whether it was done; it is
-    /// not sent again.
+    /// The server refused it, or the connection ended. With [`ErrorCode::UNKNOWN`] nobody can say whether it was done.
     #[error("{0}")]
     Refused(Refusal),
 }
 
 /// A publish on its way: resolves with the event's position once the server has appended it.
 ///
-/// It is on its way from the call on, in the order of the calls; dropping this only forgets the outcome.
+/// It is on its way from the call on, in the order of the calls; dropping this only forgets the outcome. Where the answer is
+/// lost with the connection it is sent again, under the same name, so that the server appends it once.
 #[derive(Debug)]
 #[must_use = "the outcome tells whether it was done"]
 pub struct Publish {
@@ -79,10 +79,14 @@ impl Future for Publish {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Progress::Open { shared, id } = &self.state {
-            let polled = shared.turn(|engine, _| engine.poll_publish(*id, cx));
+            let polled = shared.turn(|engine, _| engine.poll_request(*id, cx));
             return polled.map(|outcome| {
                 self.state = Progress::Over;
-                outcome.map_err(PublishError::Refused)
+                match outcome.map_err(PublishError::Refused)? {
+                    Answer::Appended(at) => Ok(at),
+                    // The core acknowledges publishes in no other way.
+                    Answer::Data(_) => Ok(Position { epoch: String::new(), offset: 0 }),
+                }
             });
         }
         match std::mem::replace(&mut self.state, Progress::Over) {

@@ -102,7 +102,8 @@ struct Driver {
     shared: Weak<Shared>,
     url: String,
     token: Option<TokenSource>,
-    socket: Option<Socket>,
+    /// By their link.
+    sockets: [Option<Socket>; 2],
     /// A deadline and the timer that is set for it.
     timer: Option<(Millis, TimeoutFuture)>,
     _page: Vec<EventListener>,
@@ -112,6 +113,8 @@ struct Driver {
 struct Socket {
     socket: WebSocket,
     token: Greeting,
+    /// A fresh token that is being fetched, and the number of its request.
+    renewal: Option<(u32, Token)>,
 }
 
 enum Greeting {
@@ -129,64 +132,86 @@ impl Driver {
                 shared.turn(Engine::wake);
             }
         });
-        Self { shared, url, token, socket: None, timer: None, _page: page }
+        Self { shared, url, token, sockets: [None, None], timer: None, _page: page }
     }
 
     fn obey(&mut self, command: Command, shared: &Shared) {
         match command {
-            Command::Open => {
+            Command::Open(link) => {
                 match WebSocket::open_with_protocol(&resolve(&self.url), SUBPROTOCOL) {
                     Ok(socket) => {
                         let token = self.token.as_ref().map(|source| source());
-                        self.socket = Some(Socket { socket, token: Greeting::Waits(token, None) });
+                        let token = Greeting::Waits(token, None);
+                        *self.socket(link) = Some(Socket { socket, token, renewal: None });
                     }
                     Err(error) => {
-                        shared.turn(|engine, now| engine.closed(ABNORMAL, error.to_string(), now));
+                        shared.turn(|engine, now| {
+                            engine.closed(link, ABNORMAL, error.to_string(), now)
+                        });
                     }
                 }
             }
-            Command::Shut(code) => {
-                if let Some(Socket { socket, .. }) = self.socket.take() {
+            Command::Shut(link, code) => {
+                if let Some(Socket { socket, .. }) = self.socket(link).take() {
                     // It fails for a code that a page may not send, and is closed by its drop then.
                     let _ = socket.close(Some(code), None);
                 }
             }
-            Command::Send(text) => {
-                if let Some(Socket { socket, .. }) = &mut self.socket {
+            Command::Send(link, text) => {
+                if let Some(Socket { socket, .. }) = self.socket(link) {
                     // It fails when the socket has ended, which is reported by itself.
                     let _ = socket.start_send_unpin(Message::Text(text));
+                }
+            }
+            Command::Token(link, id) => {
+                let token = self.token.as_ref().map(|source| source());
+                if let (Some(socket), Some(token)) = (self.socket(link), token) {
+                    socket.renewal = Some((id, token));
                 }
             }
         }
     }
 
-    /// Passes on one thing that the socket has to say.
-    fn hear(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(socket) = &mut self.socket else { return Poll::Pending };
+    fn socket(&mut self, link: u8) -> &mut Option<Socket> {
+        let [first, second] = &mut self.sockets;
+        if link == 0 { first } else { second }
+    }
+
+    /// Passes on one thing that the socket of a link has to say.
+    fn hear(&mut self, link: u8, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(socket) = self.socket(link) else { return Poll::Pending };
         if let Poll::Ready(greeting) = socket.poll_greeting(cx) {
             match greeting {
-                Some(token) => shared.turn(|engine, now| engine.opened(token, now)),
-                None => self.lose(ABNORMAL, "there is no token".into(), shared),
+                Some(token) => shared.turn(|engine, now| engine.opened(link, token, now)),
+                None => self.lose(link, ABNORMAL, "there is no token".into(), shared),
+            }
+            return Poll::Ready(());
+        }
+        if let Poll::Ready((id, token)) = socket.poll_renewal(cx) {
+            if let Some(token) = token {
+                shared.turn(|engine, _| engine.renew(link, id, &token));
             }
             return Poll::Ready(());
         }
         let Poll::Ready(message) = socket.socket.poll_next_unpin(cx) else { return Poll::Pending };
         match message {
-            Some(Ok(Message::Text(text))) => shared.turn(|engine, now| engine.text(&text, now)),
-            Some(Ok(Message::Bytes(_))) => shared.turn(|engine, now| engine.text("", now)),
+            Some(Ok(Message::Text(text))) => {
+                shared.turn(|engine, now| engine.text(link, &text, now));
+            }
+            Some(Ok(Message::Bytes(_))) => shared.turn(|engine, now| engine.text(link, "", now)),
             Some(Err(WebSocketError::ConnectionClose(close))) => {
-                self.lose(close.code, close.reason, shared);
+                self.lose(link, close.code, close.reason, shared);
             }
             // The close that follows says more.
             Some(Err(_)) => {}
-            None => self.lose(ABNORMAL, String::new(), shared),
+            None => self.lose(link, ABNORMAL, String::new(), shared),
         }
         Poll::Ready(())
     }
 
-    fn lose(&mut self, code: u16, reason: String, shared: &Shared) {
-        self.socket = None;
-        shared.turn(|engine, now| engine.closed(code, reason, now));
+    fn lose(&mut self, link: u8, code: u16, reason: String, shared: &Shared) {
+        *self.socket(link) = None;
+        shared.turn(|engine, now| engine.closed(link, code, reason, now));
     }
 
     fn poll_timer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
@@ -209,6 +234,15 @@ impl Driver {
 }
 
 impl Socket {
+    /// A fresh token, once, with the number of its request.
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<(u32, Option<String>)> {
+        let Some((id, token)) = &mut self.renewal else { return Poll::Pending };
+        let Poll::Ready(token) = token.as_mut().poll(cx) else { return Poll::Pending };
+        let id = *id;
+        self.renewal = None;
+        Poll::Ready((id, token))
+    }
+
     /// The token to greet with, once, when it and the socket are there; `None` if there is no token.
     fn poll_greeting(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<String>>> {
         let Greeting::Waits(source, token) = &mut self.token else { return Poll::Pending };
@@ -237,12 +271,15 @@ impl Future for Driver {
         let this = self.get_mut();
         loop {
             let Some(shared) = this.shared.upgrade() else {
-                this.socket.take().map(|socket| socket.socket.close(Some(NORMAL), None));
+                for socket in &mut this.sockets {
+                    socket.take().map(|socket| socket.socket.close(Some(NORMAL), None));
+                }
                 return Poll::Ready(());
             };
             if let Poll::Ready(command) = shared.turn(|engine, _| engine.poll_command(cx)) {
                 this.obey(command, &shared);
-            } else if this.hear(&shared, cx).is_pending()
+            } else if this.hear(0, &shared, cx).is_pending()
+                && this.hear(1, &shared, cx).is_pending()
                 && this.poll_timer(&shared, cx).is_pending()
             {
                 return Poll::Pending;

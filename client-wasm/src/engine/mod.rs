@@ -6,7 +6,8 @@
 
 mod inbox;
 mod names;
-mod publishes;
+mod outputs;
+mod requests;
 mod subscribers;
 #[cfg(test)]
 mod tests;
@@ -20,32 +21,34 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidewire_protocol::{
     Millis,
-    client::{self, Client, Config, Kind, Output, State, Verdict},
+    client::{self, Client, Config, Kind, State, Verdict},
     code::{CloseCode, ErrorCode},
     frame::{
-        Position,
-        client::{Hello, Subscribe, write_hello, write_pong, write_subscribe, write_unsubscribe},
+        client::{Hello, write_token},
         server::Welcome,
         tuple::Tuple,
     },
 };
 
-use crate::{Connection, Gap, Refusal};
+use crate::{Connection, Refusal};
 pub(crate) use inbox::Inbox;
 use names::Names;
-use publishes::Publishes;
+use requests::Requests;
+pub(crate) use requests::{Answer, Ask, Outcome};
 pub(crate) use subscribers::Raw;
 use subscribers::Subscribers;
 
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Open a socket; nothing more of an earlier one is reported.
-    Open,
-    /// Close the socket with this code; nothing more of it is reported.
-    Shut(u16),
-    /// Send a text message.
-    Send(String),
+    /// Open the socket of a link; nothing more of an earlier one is reported.
+    Open(u8),
+    /// Close the socket of a link with this code; nothing more of it is reported.
+    Shut(u8, u16),
+    /// Send a text message on a link.
+    Send(u8, String),
+    /// Fetch a token for [`Engine::renew`] on a link.
+    Token(u8, u32),
 }
 
 pub(crate) struct Engine {
@@ -55,18 +58,22 @@ pub(crate) struct Engine {
     epochs: Names,
     subscribers: Subscribers,
     messages: HashMap<u64, (String, Inbox<Box<RawValue>>)>,
-    publishes: Publishes,
+    requests: Requests,
     connection: Connection,
     /// How often `connection` has changed.
     changes: u64,
     watchers: Vec<Waker>,
     next_reader: u64,
     commands: VecDeque<Command>,
+    /// The link that outputs are for.
+    link: u8,
     driver: Option<Waker>,
     /// The deadline that the driver knows of.
     armed: Option<Millis>,
     /// The words of the error frame that is being handled.
     words: Option<String>,
+    /// The data of the reply that is being handled.
+    reply: Option<Box<RawValue>>,
     wakers: Vec<Waker>,
 }
 
@@ -80,15 +87,17 @@ impl Engine {
             epochs: Names::default(),
             subscribers: Subscribers::default(),
             messages: HashMap::new(),
-            publishes: Publishes::default(),
+            requests: Requests::default(),
             connection: Connection::default(),
             changes: 0,
             watchers: Vec::new(),
             next_reader: 0,
             commands: VecDeque::new(),
+            link: 0,
             driver: None,
             armed: None,
             words: None,
+            reply: None,
             wakers: Vec::new(),
         }
     }
@@ -119,13 +128,20 @@ impl Engine {
         self.connection.state == State::Closed
     }
 
-    pub(crate) fn subscribe(&mut self, topic: &str, room: usize, now: Millis) -> u64 {
+    /// Subscribes to a topic; `stateful` for its state too.
+    pub(crate) fn subscribe(
+        &mut self,
+        topic: &str,
+        room: usize,
+        stateful: bool,
+        now: Millis,
+    ) -> u64 {
         if self.is_closed() {
             return self.refuse(closed());
         }
         let reader = self.reader();
         let number = self.topics.intern(topic);
-        self.subscribers.begin(reader, number, room);
+        self.subscribers.begin(reader, number, room, stateful);
         self.core.subscribe(number, now);
         self.carry_out(now);
         reader
@@ -142,6 +158,16 @@ impl Engine {
     pub(crate) fn unsubscribe(&mut self, reader: u64, now: Millis) {
         if let Some(number) = self.subscribers.remove(reader) {
             self.core.unsubscribe(number, now);
+            self.carry_out(now);
+        }
+    }
+
+    /// Makes the user a member of a reader's topic.
+    pub(crate) fn present(&mut self, reader: u64, wish: Box<RawValue>, now: Millis) {
+        let Some(topic) = self.subscribers.make_wish(reader, wish) else { return };
+        if self.connection.state == State::Connected {
+            let id = self.ask_state(topic, now);
+            self.requests.abandon(id);
             self.carry_out(now);
         }
     }
@@ -173,23 +199,43 @@ impl Engine {
     }
 
     pub(crate) fn publish(&mut self, topic: &str, data: Box<RawValue>, now: Millis) -> u32 {
-        let id = self.core.publish(0, now);
-        self.publishes.begin(id, topic.into(), data);
+        let id = self.core.publish(self.topics.find(topic), now);
+        let mid = Some(format!("{}-{id}", self.hello.client));
+        self.requests.begin(id, Ask { topic: topic.into(), data, mid });
         self.carry_out(now);
         id
     }
 
-    pub(crate) fn poll_publish(
-        &mut self,
-        id: u32,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Position, Refusal>> {
-        self.publishes.poll(id, cx)
+    /// Asks what is done at most once; 0 for no time-out.
+    pub(crate) fn call(&mut self, ask: Ask, timeout_ms: Millis, now: Millis) -> u32 {
+        let id = self.core.call(timeout_ms, now);
+        self.requests.begin(id, ask);
+        self.carry_out(now);
+        id
     }
 
-    /// Nobody waits for the publish's outcome any more.
+    /// Asks what changes nothing.
+    pub(crate) fn read(&mut self, ask: Ask, timeout_ms: Millis, now: Millis) -> u32 {
+        let id = self.core.read(timeout_ms, now);
+        self.requests.begin(id, ask);
+        self.carry_out(now);
+        id
+    }
+
+    pub(crate) fn poll_request(&mut self, id: u32, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.requests.poll(id, cx)
+    }
+
+    /// Nobody waits for the outcome any more; what was asked goes on.
     pub(crate) fn abandon(&mut self, id: u32) {
-        self.publishes.abandon(id);
+        self.requests.abandon(id);
+    }
+
+    /// Nobody wants the outcome any more.
+    pub(crate) fn cancel(&mut self, id: u32, now: Millis) {
+        self.requests.abandon(id);
+        self.core.cancel(id, now);
+        self.carry_out(now);
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -211,15 +257,20 @@ impl Engine {
         Poll::Ready(self.connection.clone())
     }
 
-    /// The socket is open, and the token of this connection is known.
-    pub(crate) fn opened(&mut self, token: Option<String>, now: Millis) {
+    /// The socket of a link is open, and the token of this connection is known.
+    pub(crate) fn opened(&mut self, link: u8, token: Option<String>, now: Millis) {
         self.hello.token = token;
-        self.core.handle_opened(0, now);
+        self.core.handle_opened(link, now);
         self.carry_out(now);
     }
 
-    /// A text message; of a binary one comes an empty text, which is as little a frame.
-    pub(crate) fn text(&mut self, text: &str, now: Millis) {
+    /// A fresh token for what [`Command::Token`] asked.
+    pub(crate) fn renew(&mut self, link: u8, id: u32, token: &str) {
+        self.commands.push_back(Command::Send(link, write_token(id.into(), token)));
+    }
+
+    /// A text message on a link; of a binary one comes an empty text, which is as little a frame.
+    pub(crate) fn text(&mut self, link: u8, text: &str, now: Millis) {
         let tuple = Tuple::parse(text);
         let mut frame = tuple.frame;
         frame.epoch = tuple.epoch.as_deref().map_or(0, |epoch| self.epochs.intern(epoch));
@@ -230,19 +281,21 @@ impl Engine {
         match frame.kind {
             Kind::Hello => self.welcome(tuple.data),
             Kind::Error => self.words = words(tuple.data),
+            Kind::Reply => self.reply = Some(tuple.data.to_owned()),
             _ => {}
         }
-        let verdict = self.core.handle_frame(0, frame, now);
+        let verdict = self.core.handle_frame(link, frame, now);
         self.carry_out(now);
         if verdict == Verdict::Deliver {
             self.deliver(&frame, &tuple, now);
         }
         self.words = None;
+        self.reply = None;
     }
 
-    pub(crate) fn closed(&mut self, code: u16, reason: String, now: Millis) {
+    pub(crate) fn closed(&mut self, link: u8, code: u16, reason: String, now: Millis) {
         self.connection.reason = reason;
-        self.core.handle_closed(0, CloseCode(code), now);
+        self.core.handle_closed(link, CloseCode(code), now);
         self.carry_out(now);
     }
 
@@ -304,7 +357,8 @@ impl Engine {
     fn deliver(&mut self, frame: &client::Frame, tuple: &Tuple<'_>, now: Millis) {
         match frame.kind {
             Kind::Event => {
-                self.subscribers.event(frame.topic, frame.offset, tuple.data);
+                let removed = tuple.removed.as_deref();
+                self.subscribers.event(frame.topic, frame.offset, tuple.data, removed);
                 self.carry_out(now);
             }
             Kind::Message => {
@@ -321,89 +375,6 @@ impl Engine {
             }
             _ => {}
         }
-    }
-
-    fn carry_out(&mut self, now: Millis) {
-        loop {
-            while let Some(output) = self.core.poll_output() {
-                self.output(output);
-            }
-            let Some(topic) = self.subscribers.next_left() else { return };
-            self.core.unsubscribe(topic, now);
-        }
-    }
-
-    fn output(&mut self, output: Output) {
-        match output {
-            Output::State(state) => self.enter(state),
-            Output::Open => self.commands.push_back(Command::Open),
-            Output::Shut { code } => self.commands.push_back(Command::Shut(code.0)),
-            Output::Hello { id } => self.send(write_hello(id.into(), &self.hello)),
-            Output::Subscribe { id, topic, since } => {
-                let since = since.map(|at| self.position(at));
-                let subscribe = Subscribe { since, ..Subscribe::to(self.topics.name(topic)) };
-                self.send(write_subscribe(id.into(), &subscribe));
-            }
-            Output::Unsubscribe { id, topic } => {
-                self.send(write_unsubscribe(id.into(), self.topics.name(topic)));
-            }
-            Output::Publish { id, .. } => {
-                if let Some(text) = self.publishes.frame(id) {
-                    self.send(text);
-                }
-            }
-            Output::Pong => self.send(write_pong()),
-            Output::Acked { id, at } => {
-                let at = self.position(at);
-                self.wakers.extend(self.publishes.settle(id, Ok(at)));
-            }
-            Output::Rejected { id, code } => {
-                let refusal = Err(self.refusal(code));
-                self.wakers.extend(self.publishes.settle(id, refusal));
-            }
-            Output::Subscribed { topic, how, at } => {
-                let at = self.position(at);
-                self.subscribers.flows(topic, how, &at);
-            }
-            Output::Refused { topic, code, retry_at } => {
-                let refusal = self.refusal(code);
-                self.subscribers.refused(topic, &refusal, retry_at);
-            }
-            Output::Gap { topic, after, to, cause } => {
-                self.subscribers.gap(topic, Gap { after, to, cause });
-            }
-            Output::ReleaseTopic { topic } => self.topics.release(topic),
-            Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
-            // Malformed frames are counted by the core; nobody here could do anything about them.
-            _ => {}
-        }
-    }
-
-    fn enter(&mut self, state: State) {
-        self.connection.state = state;
-        if state == State::Connected {
-            self.connection.reason.clear();
-        } else {
-            self.connection.session = None;
-        }
-        self.changed();
-    }
-
-    fn changed(&mut self) {
-        self.changes += 1;
-        self.wakers.append(&mut self.watchers);
-    }
-
-    fn send(&mut self, text: String) {
-        self.commands.push_back(Command::Send(text));
-    }
-
-    fn position(&self, at: client::Position) -> Position {
-        Position { epoch: self.epochs.name(at.epoch).into(), offset: at.offset }
-    }
-
-    fn refusal(&self, code: ErrorCode) -> Refusal {
-        Refusal { code, message: self.words.clone() }
     }
 }
 

@@ -1,22 +1,34 @@
 //! Who reads which topic, and what waits for each.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidewire_protocol::{Millis, client::Continuity, code::ErrorCode, frame::Position};
 
-use super::inbox::Inbox;
-use crate::{Gap, Refusal};
+use super::inbox::{Full, Inbox};
+use crate::{Gap, Refusal, Subscription};
+
+/// The reply to a question for a topic's state.
+#[derive(Debug, Deserialize)]
+struct State {
+    #[serde(flatten)]
+    at: Position,
+    #[serde(default)]
+    snapshot: Option<Box<RawValue>>,
+}
 
 /// An event before its data is decoded.
 #[derive(Clone, Debug)]
 pub(crate) enum Raw {
     Live { continuity: Continuity, at: Position },
     Message { data: Arc<RawValue>, offset: u64 },
+    Removed { key: String, offset: u64 },
+    Snapshot { state: Arc<RawValue>, at: Position },
     Gap(Gap),
     Refused { refusal: Refusal, retry_at: Millis },
     Ended(Refusal),
@@ -29,6 +41,13 @@ pub(super) struct Subscribers {
     topics: HashMap<u32, Vec<u64>>,
     /// The topics of readers that did not read: their subscriptions are over.
     left: Vec<u32>,
+    /// What the user wishes to be shown as where he is a member.
+    wishes: HashMap<u32, Box<RawValue>>,
+    /// The topics that were asked for their state with their events.
+    stateful: HashSet<u32>,
+    /// Readers that need the topic's state, and those for which it was asked, by the number of the request.
+    needy: Vec<u64>,
+    asked: HashMap<u32, u64>,
     wakers: Vec<Waker>,
 }
 
@@ -37,11 +56,33 @@ struct Reader {
     /// Events flow to it.
     live: bool,
     inbox: Inbox<Raw>,
+    /// It gets the topic's state first, and again where events are missing.
+    stateful: bool,
+    /// What has come since the state was asked for, with the offset from which it is news.
+    held: Option<Vec<(u64, Raw)>>,
+}
+
+impl Reader {
+    fn new(topic: u32, inbox: Inbox<Raw>, stateful: bool) -> Self {
+        Self { topic, live: false, inbox, stateful, held: None }
+    }
+
+    /// Gives it something that is news from an offset on, or holds it back until the state is there.
+    fn give(&mut self, offset: u64, raw: Raw) -> Result<Option<Waker>, Full> {
+        match &mut self.held {
+            Some(held) if held.len() >= Subscription::<()>::ROOM => Err(Full),
+            Some(held) => {
+                held.push((offset, raw));
+                Ok(None)
+            }
+            None => self.inbox.push(raw),
+        }
+    }
 }
 
 impl Subscribers {
-    pub(super) fn begin(&mut self, id: u64, topic: u32, room: usize) {
-        self.readers.insert(id, Reader { topic, live: false, inbox: Inbox::new(room) });
+    pub(super) fn begin(&mut self, id: u64, topic: u32, room: usize, stateful: bool) {
+        self.readers.insert(id, Reader::new(topic, Inbox::new(room), stateful));
         self.topics.entry(topic).or_default().push(id);
     }
 
@@ -49,7 +90,7 @@ impl Subscribers {
     pub(super) fn refuse(&mut self, id: u64, refusal: Refusal) {
         let mut inbox = Inbox::new(0);
         inbox.end(Some(Raw::Ended(refusal)));
-        self.readers.insert(id, Reader { topic: 0, live: false, inbox });
+        self.readers.insert(id, Reader::new(0, inbox, false));
     }
 
     /// Forgets a reader; gives the topic that it was still subscribed to.
@@ -62,38 +103,163 @@ impl Subscribers {
         self.readers.get_mut(&id).map_or(Poll::Ready(None), |reader| reader.inbox.poll(cx))
     }
 
-    pub(super) fn event(&mut self, topic: u32, offset: u64, data: &RawValue) {
-        let data: Arc<RawValue> = data.to_owned().into();
-        self.tell(topic, |_| Some(Raw::Message { data: data.clone(), offset }));
+    pub(super) fn event(
+        &mut self,
+        topic: u32,
+        offset: u64,
+        data: &RawValue,
+        removed: Option<&str>,
+    ) {
+        let raw = match removed {
+            Some(key) => Raw::Removed { key: key.into(), offset },
+            None => Raw::Message { data: data.to_owned().into(), offset },
+        };
+        self.tell(topic, offset, |_| Some(raw.clone()));
     }
 
-    pub(super) fn gap(&mut self, topic: u32, gap: Gap) {
-        self.tell(topic, |live| live.then_some(Raw::Gap(gap)));
-    }
-
-    /// The topic's events flow: again, or to readers that have come since.
-    pub(super) fn flows(&mut self, topic: u32, continuity: Continuity, at: &Position) {
-        self.tell(topic, |live| match (live, continuity) {
-            (true, Continuity::Fresh) => None,
-            (true, continuity) => Some(Raw::Live { continuity, at: at.clone() }),
-            (false, _) => Some(Raw::Live { continuity: Continuity::Fresh, at: at.clone() }),
-        });
-        for id in self.topics.get(&topic).into_iter().flatten() {
-            if let Some(reader) = self.readers.get_mut(id) {
-                reader.live = true;
+    /// Events are missing; `continues` if the topic's state does not come by itself.
+    pub(super) fn gap(&mut self, topic: u32, gap: Gap, continues: bool) {
+        self.tell(topic, gap.to, |live| live.then_some(Raw::Gap(gap)));
+        for id in self.readers_of(topic) {
+            if continues && self.readers.get(&id).is_some_and(|r| r.live && r.stateful) {
+                self.need(id);
             }
         }
+    }
+
+    /// The topic's events flow: again, or to readers that have come since. `state` came with the answer, `answered` says that
+    /// there was one.
+    pub(super) fn flows(
+        &mut self,
+        topic: u32,
+        continuity: Continuity,
+        at: &Position,
+        state: Option<&RawValue>,
+        answered: bool,
+    ) {
+        let has_none = answered
+            && continuity != Continuity::Recovered
+            && self.stateful.contains(&topic)
+            && state.is_none();
+        let state: Option<Arc<RawValue>> = state.map(|state| state.to_owned().into());
+        for id in self.readers_of(topic) {
+            let Some(reader) = self.readers.get_mut(&id) else { continue };
+            let continuity = match (reader.live, continuity) {
+                // Said for another reader.
+                (true, Continuity::Fresh) => continue,
+                (true, continuity) => continuity,
+                (false, _) => Continuity::Fresh,
+            };
+            reader.live = true;
+            if continuity != Continuity::Recovered && reader.held.take().is_some() {
+                self.asked.retain(|_, other| *other != id);
+            }
+            let live = Raw::Live { continuity, at: at.clone() };
+            let gave = self.give(id, at.offset, live);
+            if !gave || continuity == Continuity::Recovered || has_none || !self.is_stateful(id) {
+                continue;
+            }
+            match &state {
+                Some(state) => {
+                    let state = Raw::Snapshot { state: state.clone(), at: at.clone() };
+                    self.give(id, at.offset, state);
+                }
+                None => self.need(id),
+            }
+        }
+    }
+
+    /// Whether `$subscribe` is to ask for the topic's state too; it is taken for asked.
+    pub(super) fn wants_state(&mut self, topic: u32) -> bool {
+        let wants = self.readers_of(topic).iter().any(|&id| self.is_stateful(id));
+        if wants {
+            self.stateful.insert(topic);
+        } else {
+            self.stateful.remove(&topic);
+        }
+        wants
+    }
+
+    /// What the user wishes to be shown as; `None` where he is no member.
+    pub(super) fn wish(&self, topic: u32) -> Option<&RawValue> {
+        self.wishes.get(&topic).map(|wish| &**wish)
+    }
+
+    /// The topic of a reader whose user is a member from now on.
+    pub(super) fn make_wish(&mut self, id: u64, wish: Box<RawValue>) -> Option<u32> {
+        let topic = self.readers.get(&id)?.topic;
+        (topic != 0).then(|| {
+            self.wishes.insert(topic, wish);
+            topic
+        })
+    }
+
+    /// A reader that needs the topic's state, and the topic.
+    pub(super) fn next_needy(&mut self) -> Option<(u64, u32)> {
+        let id = self.needy.pop()?;
+        Some((id, self.readers.get(&id)?.topic))
+    }
+
+    /// The state is asked for by this request.
+    pub(super) fn ask(&mut self, request: u32, id: u64) {
+        self.asked.insert(request, id);
+    }
+
+    /// The answer to a request, which may be one for a topic's state.
+    pub(super) fn answered(&mut self, request: u32, answer: Result<&RawValue, &Refusal>) {
+        let Some(id) = self.asked.remove(&request) else { return };
+        let Some(reader) = self.readers.get_mut(&id) else { return };
+        let held = reader.held.take().unwrap_or_default();
+        match answer {
+            Ok(data) => {
+                let state: Option<State> = serde_json::from_str(data.get()).ok();
+                let from = state.as_ref().map_or(0, |state| state.at.offset);
+                if let Some(State { at, snapshot: Some(state) }) = state {
+                    self.give(id, from, Raw::Snapshot { state: state.into(), at });
+                }
+                for (offset, raw) in held {
+                    // Not later than the state: it is in there.
+                    if offset > from && !self.give(id, offset, raw) {
+                        break;
+                    }
+                }
+            }
+            Err(refusal) => {
+                let topic = reader.topic;
+                self.leave(id, topic);
+                self.left.push(topic);
+                self.end(id, refusal.clone());
+            }
+        }
+    }
+
+    fn need(&mut self, id: u64) {
+        if let Some(reader) = self.readers.get_mut(&id)
+            && reader.held.is_none()
+        {
+            reader.held = Some(Vec::new());
+            self.needy.push(id);
+        }
+    }
+
+    fn is_stateful(&self, id: u64) -> bool {
+        self.readers.get(&id).is_some_and(|reader| reader.stateful)
+    }
+
+    fn readers_of(&self, topic: u32) -> Vec<u64> {
+        self.topics.get(&topic).cloned().unwrap_or_default()
     }
 
     /// The server refused the topic, or ended it: for good if it is not asked again.
     pub(super) fn refused(&mut self, topic: u32, refusal: &Refusal, retry_at: Option<Millis>) {
         let Some(retry_at) = retry_at else {
-            for id in self.topics.remove(&topic).unwrap_or_default() {
+            for id in self.readers_of(topic) {
+                self.leave(id, topic);
                 self.end(id, refusal.clone());
             }
             return;
         };
-        self.tell(topic, |_| Some(Raw::Refused { refusal: refusal.clone(), retry_at }));
+        self.tell(topic, u64::MAX, |_| Some(Raw::Refused { refusal: refusal.clone(), retry_at }));
     }
 
     pub(super) fn end_all(&mut self, refusal: &Refusal) {
@@ -112,21 +278,30 @@ impl Subscribers {
     }
 
     /// Gives something to every reader of a topic; `what` is told whether events flow to it.
-    fn tell(&mut self, topic: u32, what: impl Fn(bool) -> Option<Raw>) {
-        let mut full = Vec::new();
-        for &id in self.topics.get(&topic).into_iter().flatten() {
-            let Some(reader) = self.readers.get_mut(&id) else { continue };
-            let Some(raw) = what(reader.live) else { continue };
-            match reader.inbox.push(raw) {
-                Ok(waker) => self.wakers.extend(waker),
-                Err(_) => full.push(id),
+    fn tell(&mut self, topic: u32, offset: u64, what: impl Fn(bool) -> Option<Raw>) {
+        for id in self.readers_of(topic) {
+            if let Some(raw) = self.readers.get(&id).and_then(|reader| what(reader.live)) {
+                self.give(id, offset, raw);
             }
         }
-        for id in full {
-            self.leave(id, topic);
-            self.left.push(topic);
-            let message = Some("the subscription was not read".into());
-            self.end(id, Refusal { code: ErrorCode::LIMIT, message });
+    }
+
+    /// Gives something to a reader, which is over if there is no room; says whether it goes on.
+    fn give(&mut self, id: u64, offset: u64, raw: Raw) -> bool {
+        let Some(reader) = self.readers.get_mut(&id) else { return false };
+        match reader.give(offset, raw) {
+            Ok(waker) => {
+                self.wakers.extend(waker);
+                true
+            }
+            Err(Full) => {
+                let topic = reader.topic;
+                self.leave(id, topic);
+                self.left.push(topic);
+                let message = Some("the subscription was not read".into());
+                self.end(id, Refusal { code: ErrorCode::LIMIT, message });
+                false
+            }
         }
     }
 
@@ -138,6 +313,8 @@ impl Subscribers {
         let left = readers.len() < before;
         if readers.is_empty() {
             self.topics.remove(&topic);
+            self.wishes.remove(&topic);
+            self.stateful.remove(&topic);
         }
         left
     }
@@ -145,6 +322,7 @@ impl Subscribers {
     fn end(&mut self, id: u64, refusal: Refusal) {
         if let Some(reader) = self.readers.get_mut(&id) {
             reader.topic = 0;
+            reader.held = None;
             self.wakers.extend(reader.inbox.end(Some(Raw::Ended(refusal))));
         }
     }

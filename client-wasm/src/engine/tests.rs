@@ -1,6 +1,11 @@
 //! The handles over the engine, with a server made of text.
 
+mod drain;
+mod requests;
+mod state;
+
 use std::{
+    fmt::Debug,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +14,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tidewire_protocol::{Millis, client::State, code::ErrorCode, schema::Schema};
 use ts_rs::TS;
@@ -25,6 +30,7 @@ struct Said {
 tidewire_protocol::schema! {
     schema Chat {
         topic Room { room: String } = "chat:{room}" { event: Said, publish: Said }
+        call Shout = "shout" (Said) -> Said;
     }
 }
 
@@ -72,8 +78,8 @@ impl Fixture {
 
     fn open(&self) {
         self.commands();
-        self.shared.turn(|engine, now| engine.opened(Some("secret".into()), now));
-        let Some(Command::Send(hello)) = self.commands().pop() else { panic!("no hello") };
+        self.shared.turn(|engine, now| engine.opened(0, Some("secret".into()), now));
+        let Some(Command::Send(0, hello)) = self.commands().pop() else { panic!("no hello") };
         let hello: Value = serde_json::from_str(&hello).unwrap();
         assert_eq!(
             (&hello["topic"], &hello["data"]["token"]),
@@ -90,12 +96,16 @@ impl Fixture {
         self.text(&frame.to_string());
     }
 
+    fn receive_on(&self, link: u8, frame: &Value) {
+        self.shared.turn(|engine, now| engine.text(link, &frame.to_string(), now));
+    }
+
     fn text(&self, text: &str) {
-        self.shared.turn(|engine, now| engine.text(text, now));
+        self.shared.turn(|engine, now| engine.text(0, text, now));
     }
 
     fn lose(&self) {
-        self.shared.turn(|engine, now| engine.closed(1006, "gone".into(), now));
+        self.shared.turn(|engine, now| engine.closed(0, 1006, "gone".into(), now));
     }
 
     /// To the next deadline, and through a reconnect.
@@ -118,7 +128,7 @@ impl Fixture {
     /// The frames that were sent since the last look.
     fn sent(&self) -> Vec<Value> {
         let frames = self.commands().into_iter().map(|command| match command {
-            Command::Send(text) => serde_json::from_str(&text).unwrap(),
+            Command::Send(_, text) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
         });
         frames.collect()
@@ -142,7 +152,7 @@ impl Fixture {
 
     fn in_use(&self) -> (usize, usize, bool) {
         self.shared.turn(|engine, _| {
-            (engine.topics.in_use(), engine.epochs.in_use(), engine.publishes.is_empty())
+            (engine.topics.in_use(), engine.epochs.in_use(), engine.requests.is_empty())
         })
     }
 }
@@ -167,7 +177,7 @@ fn settle(publish: &mut crate::Publish) -> Poll<Result<u64, String>> {
 }
 
 /// All that waits in a stream, in short.
-fn shown(stream: &mut crate::Subscription<Said>) -> Vec<String> {
+fn shown<S: DeserializeOwned + Debug>(stream: &mut crate::Subscription<Said, S>) -> Vec<String> {
     let mut shown = Vec::new();
     loop {
         shown.push(match poll(stream) {
@@ -178,6 +188,8 @@ fn shown(stream: &mut crate::Subscription<Said>) -> Vec<String> {
                     format!("live {continuity:?} {} {}", at.epoch, at.offset)
                 }
                 Event::Message { data, offset } => format!("{offset} {}", data.text),
+                Event::Snapshot { state, at } => format!("state {state:?} {}", at.offset),
+                Event::Removed { key, offset } => format!("{offset} without {key}"),
                 Event::Gap(gap) => format!("gap {} {} {:?}", gap.after, gap.to, gap.cause),
                 Event::Invalid { offset, .. } => format!("invalid {offset}"),
                 Event::Refused { refusal, retry_at } => {
@@ -199,7 +211,7 @@ fn a_connection_is_told_as_it_changes() {
     assert_eq!(poll(&mut states), Poll::Ready(Some(Connection::default())));
     assert_eq!(poll(&mut states), Poll::Pending);
     f.shared.turn(Engine::connect);
-    assert_eq!(f.commands(), [Command::Open]);
+    assert_eq!(f.commands(), [Command::Open(0)]);
     f.open();
     let connected = Connection {
         state: State::Connected,
@@ -398,7 +410,7 @@ fn closing_ends_everything() {
     let f = Fixture::connected();
     let mut room = f.subscribed(41);
     f.live.close();
-    assert_eq!(f.commands(), [Command::Shut(1000)]);
+    assert_eq!(f.commands(), [Command::Shut(0, 1000)]);
     assert_eq!(shown(&mut room), ["ended closed (402)", "end"]);
     assert_eq!(shown(&mut f.live.subscribe(&general())), ["ended closed (402)", "end"]);
     f.live.reconnect();
@@ -411,10 +423,10 @@ fn a_server_that_said_stop_may_be_asked_again() {
     let f = Fixture::connected();
     f.live.reconnect();
     assert_eq!(f.commands(), []);
-    f.shared.turn(|engine, now| engine.closed(4200, "who are you?".into(), now));
+    f.shared.turn(|engine, now| engine.closed(0, 4200, "who are you?".into(), now));
     assert_eq!(f.live.connection().reason, "who are you?");
     f.live.reconnect();
-    assert_eq!(f.commands(), [Command::Open]);
+    assert_eq!(f.commands(), [Command::Open(0)]);
 }
 
 #[test]
@@ -439,7 +451,7 @@ fn the_driver_is_woken_when_there_is_something_to_do() {
     f.commands();
     // A page that is shown again.
     f.shared.turn(|engine, now| engine.wake(now + 5_000));
-    assert_eq!((count(), f.commands()), (before + 3, vec![Command::Open]));
+    assert_eq!((count(), f.commands()), (before + 3, vec![Command::Open(0)]));
 }
 
 #[test]

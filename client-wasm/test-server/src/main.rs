@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tidewire::{CloseCode, Context, Live, Message, Refusal, Session, Topic};
 use tokio::net::TcpListener;
 
-use schema::{Room, Said, Say, Vault};
+use schema::{Room, Said, Say, Shout, Vault};
 
 /// Pings so often that a test sees several.
 const PING: Duration = Duration::from_millis(250);
@@ -42,6 +42,7 @@ fn talk() -> Live<String> {
         })
         .topic::<Room>(|topic| topic.public().history(100, Duration::from_secs(60)).on_publish(say))
         .topic::<Vault>(|topic| topic)
+        .call(Shout, shout)
         .on_message(hear)
         .build()
 }
@@ -56,6 +57,18 @@ async fn say(
         return Err(Refusal::forbidden().message("Not that."));
     }
     Ok(Said { by: session.value().to_string(), text })
+}
+
+async fn shout(
+    _cx: Context<()>,
+    _session: Session<String>,
+    Say { text }: Say,
+) -> Result<Say, Refusal> {
+    match text.as_str() {
+        "refuse" => Err(Refusal::forbidden().message("Hush.")),
+        "wait" => std::future::pending().await,
+        _ => Ok(Say { text: text.to_uppercase() }),
+    }
 }
 
 async fn hear(_cx: Context<()>, session: Session<String>, message: Message) {

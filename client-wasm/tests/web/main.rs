@@ -8,11 +8,11 @@ use std::{cell::Cell, rc::Rc};
 
 use futures_util::{FutureExt, StreamExt, future::Either};
 use gloo_timers::future::TimeoutFuture;
-use schema::{Room, Said, Say, Talk, Vault};
+use schema::{Room, Said, Say, Shout, Talk, Vault};
 use serde::{Deserialize, Serialize};
 use tidewire_client::{
-    CloseCode, Connections, Continuity, ErrorCode, Event, Live, Messages, PublishError, State,
-    Subscription, connect,
+    CloseCode, Connections, Continuity, ErrorCode, Event, Live, Messages, PublishError, Range,
+    RequestError, State, Subscription, connect,
 };
 use tidewire_protocol::schema::TypedTopic;
 use ts_rs::TS;
@@ -110,6 +110,71 @@ async fn what_is_published_comes_back_in_order() {
         for subscription in [&mut heard, &mut also] {
             let Event::Message { data, offset } = event(subscription).await else { panic!() };
             assert_eq!((data.text, data.by.as_str(), offset), (n.to_string(), "nobody", n));
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_call_is_answered_refused_or_given_up() {
+    let live = client();
+    let answer = soon("an answer", live.call(Shout, &say("hey"))).await;
+    assert_eq!(answer.expect("it is answered").text, "HEY");
+    match soon("a refusal", live.call(Shout, &say("refuse"))).await {
+        Err(RequestError::Refused(refusal)) => {
+            assert_eq!(
+                (refusal.code, refusal.message.as_deref()),
+                (ErrorCode::FORBIDDEN, Some("Hush."))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let brief = std::time::Duration::from_millis(200);
+    match soon("the end of patience", live.call_within(Shout, &say("wait"), brief)).await {
+        Err(RequestError::Refused(refusal)) => assert_eq!(refusal.code, ErrorCode::TIMEOUT),
+        other => panic!("{other:?}"),
+    }
+    // As many as run at a time: each is cancelled as it is dropped, so there is room for another.
+    for _ in 0..8 {
+        let mut waits = live.call(Shout, &say("wait"));
+        assert!((&mut waits).now_or_never().is_none());
+    }
+    let answer = soon("an answer", live.call(Shout, &say("again"))).await;
+    assert_eq!(answer.expect("it is answered").text, "AGAIN");
+}
+
+#[wasm_bindgen_test]
+async fn who_enters_gets_what_was_said_and_then_what_is() {
+    let (ann, bob) = (client(), client());
+    let general = room("history");
+    for text in ["a", "b", "c"] {
+        soon("the answer", ann.publish(&general, &say(text))).await.expect("it was appended");
+    }
+    let range = Range { before: Some(3), ..Range::default() };
+    let page = soon("a page", bob.history(&general, range)).await.expect("it is allowed");
+    let texts = page.events.iter().map(|past| past.data.as_ref().map(|said| &*said.text));
+    assert_eq!(texts.collect::<Vec<_>>(), [Some("a"), Some("b")]);
+    assert_eq!(page.head, 3);
+
+    let mut first = bob.follow(&general);
+    let mut second = bob.follow(&general);
+    for followed in [&mut first, &mut second] {
+        loop {
+            match soon("the state", followed.next()).await.expect("it goes on") {
+                Event::Live { .. } => {}
+                Event::Snapshot { state, at } => {
+                    let texts: Vec<_> = state.iter().map(|said| &*said.text).collect();
+                    assert_eq!((&texts[..], at.offset), (&["a", "b", "c"][..], 3));
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    soon("the answer", ann.publish(&general, &say("d"))).await.expect("it was appended");
+    for followed in [&mut first, &mut second] {
+        match soon("an event", followed.next()).await {
+            Some(Event::Message { data, offset: 4 }) => assert_eq!(data.text, "d"),
+            other => panic!("{other:?}"),
         }
     }
 }

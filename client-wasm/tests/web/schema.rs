@@ -22,5 +22,7 @@ tidewire_protocol::schema! {
         topic Room { room: String } = "room:{room}" { event: Said, publish: Say }
         /// Nobody may subscribe.
         topic Vault = "vault" { event: Said }
+        /// Gives it back louder; `"refuse"` is refused, and `"wait"` never answered.
+        call Shout = "shout" (Say) -> Say;
     }
 }

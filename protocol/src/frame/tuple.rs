@@ -25,6 +25,8 @@ pub struct Tuple<'a> {
     pub epoch: Option<Cow<'a, str>>,
     /// The data as sent; `null` where there was none.
     pub data: &'a RawValue,
+    /// The key that an event removes: it has a key, and `"removed": true`.
+    pub removed: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,10 @@ struct Fields<'a> {
     offset: Field<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
     prev: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    key: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    removed: Field<'a>,
 }
 
 /// What the data of a reserved topic may have; which of it counts depends on the topic.
@@ -93,7 +99,7 @@ impl<'a> Tuple<'a> {
 
     fn new(kind: Kind) -> Self {
         let topic = Cow::Borrowed("");
-        Self { frame: Frame::new(kind), topic, epoch: None, data: RawValue::NULL }
+        Self { frame: Frame::new(kind), topic, epoch: None, data: RawValue::NULL, removed: None }
     }
 
     fn read(text: &'a str) -> Option<Self> {
@@ -120,6 +126,9 @@ impl<'a> Tuple<'a> {
                 (offset > prev).then_some(Self { frame, ..Self::new(Kind::Event) })?
             }
         };
+        if recovered(fields.removed) == Frame::RECOVERED {
+            tuple.removed = string(fields.key);
+        }
         tuple.topic = fields.topic;
         Some(tuple)
     }

@@ -1,0 +1,169 @@
+//! Carrying out what the core decides: frames, outcomes, and what readers are told.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tidewire_protocol::{
+    Millis,
+    client::{self, Output, State},
+    code::ErrorCode,
+    frame::{
+        Position,
+        client::{write_cancel, write_data, write_hello, write_pong, write_unsubscribe},
+    },
+};
+
+use super::{Answer, Ask, Command, Engine, Outcome};
+use crate::{Gap, Refusal};
+
+impl Engine {
+    /// Asks for the state of a topic whose events flow; they go on as they do.
+    pub(super) fn ask_state(&mut self, topic: u32, now: Millis) -> u32 {
+        let data = Wish {
+            topic: self.topics.name(topic),
+            since: None,
+            snapshot: true,
+            presence: self.subscribers.wish(topic),
+        };
+        let data = to_raw_value(&data).expect("strings, numbers and JSON are JSON");
+        let id = self.core.read(0, now);
+        self.requests.begin(id, Ask { topic: "$subscribe".into(), data, mid: None });
+        id
+    }
+
+    pub(super) fn carry_out(&mut self, now: Millis) {
+        loop {
+            while let Some(output) = self.core.poll_output() {
+                self.output(output);
+            }
+            if let Some(topic) = self.subscribers.next_left() {
+                self.core.unsubscribe(topic, now);
+            } else if let Some((reader, topic)) = self.subscribers.next_needy() {
+                let id = self.ask_state(topic, now);
+                self.requests.abandon(id);
+                self.subscribers.ask(id, reader);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::State(state) => self.enter(state),
+            Output::Link { link } => self.link = link,
+            Output::Open => self.commands.push_back(Command::Open(self.link)),
+            Output::Shut { code } => self.commands.push_back(Command::Shut(self.link, code.0)),
+            Output::Hello { id } => self.send(write_hello(id.into(), &self.hello)),
+            Output::Subscribe { id, topic, since } => {
+                let since = since.map(|at| self.position(at));
+                let snapshot = self.subscribers.wants_state(topic);
+                let presence = self.subscribers.wish(topic);
+                let topic = self.topics.name(topic);
+                let data = to_raw_value(&Wish { topic, since, snapshot, presence })
+                    .expect("strings, numbers and JSON are JSON");
+                self.send(write_data("$subscribe", Some(id.into()), &data));
+            }
+            Output::Unsubscribe { id, topic } => {
+                self.send(write_unsubscribe(id.into(), self.topics.name(topic)));
+            }
+            Output::Publish { id, epoch } => {
+                let epoch = epoch.map(|epoch| self.epochs.name(epoch));
+                if let Some(text) = self.requests.frame(id, epoch) {
+                    self.send(text);
+                }
+            }
+            Output::Request { id } => {
+                if let Some(text) = self.requests.frame(id, None) {
+                    self.send(text);
+                }
+            }
+            Output::Cancel { id } => self.send(write_cancel(id.into())),
+            Output::Token { id } => self.commands.push_back(Command::Token(self.link, id)),
+            Output::Pong => self.send(write_pong()),
+            Output::Acked { id, at } => {
+                let at = self.position(at);
+                self.settle(id, Ok(Answer::Appended(at)));
+            }
+            Output::Replied { id } => {
+                let data = self.reply.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
+                self.subscribers.answered(id, Ok(&data));
+                self.settle(id, Ok(Answer::Data(data)));
+            }
+            Output::Rejected { id, code } => {
+                let refusal = self.refusal(code);
+                self.subscribers.answered(id, Err(&refusal));
+                self.settle(id, Err(refusal));
+            }
+            Output::Subscribed { topic, how, at } => {
+                let at = self.position(at);
+                let reply = self.reply.as_deref();
+                let state =
+                    reply.and_then(|data| serde_json::from_str::<Answered>(data.get()).ok());
+                let state = state.and_then(|answered| answered.snapshot);
+                self.subscribers.flows(topic, how, &at, state.as_deref(), reply.is_some());
+            }
+            Output::Refused { topic, code, retry_at } => {
+                let refusal = self.refusal(code);
+                self.subscribers.refused(topic, &refusal, retry_at);
+            }
+            Output::Gap { topic, after, to, cause } => {
+                let continues = self.reply.is_none();
+                self.subscribers.gap(topic, Gap { after, to, cause }, continues);
+            }
+            Output::ReleaseTopic { topic } => self.topics.release(topic),
+            Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+            // Malformed frames are counted by the core; nobody here could do anything about them.
+            _ => {}
+        }
+    }
+
+    fn settle(&mut self, id: u32, outcome: Outcome) {
+        self.wakers.extend(self.requests.settle(id, outcome));
+    }
+
+    fn enter(&mut self, state: State) {
+        self.connection.state = state;
+        if state == State::Connected {
+            self.connection.reason.clear();
+        } else {
+            self.connection.session = None;
+        }
+        self.changed();
+    }
+
+    pub(super) fn changed(&mut self) {
+        self.changes += 1;
+        self.wakers.append(&mut self.watchers);
+    }
+
+    fn send(&mut self, text: String) {
+        self.commands.push_back(Command::Send(self.link, text));
+    }
+
+    fn position(&self, at: client::Position) -> Position {
+        Position { epoch: self.epochs.name(at.epoch).into(), offset: at.offset }
+    }
+
+    pub(super) fn refusal(&self, code: ErrorCode) -> Refusal {
+        Refusal { code, message: self.words.clone() }
+    }
+}
+
+/// The data of `$subscribe`.
+#[derive(Serialize)]
+struct Wish<'a> {
+    topic: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Position>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    snapshot: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<&'a RawValue>,
+}
+
+/// What of the reply to a `$subscribe` the core does not know.
+#[derive(Deserialize)]
+struct Answered {
+    #[serde(default)]
+    snapshot: Option<Box<RawValue>>,
+}

@@ -1,0 +1,152 @@
+//! Snapshots, removals and presence.
+
+use super::*;
+use crate::Subscription;
+
+type Followed = Subscription<Said, Vec<Said>>;
+
+/// The state of a topic.
+fn state(text: &str) -> Value {
+    json!([{"text": text}])
+}
+
+impl Fixture {
+    fn answer(&self, sent: &Value, offset: u64, more: &Value) {
+        let mut data = json!({"epoch": "e", "offset": offset, "head": offset});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.receive(&json!({"topic": "$reply", "re": sent["id"], "data": data}));
+    }
+
+    fn followed(&self) -> Followed {
+        let mut room = self.live.follow(&general());
+        let sent = self.sent();
+        assert_eq!(sent[0]["data"], json!({"topic": "chat:general", "snapshot": true}));
+        self.answer(&sent[0], 41, &json!({"snapshot": state("a")}));
+        let expected = ["live Fresh e 41", "state [Said { text: \"a\" }] 41"];
+        assert_eq!(shown(&mut room), expected);
+        room
+    }
+}
+
+#[test]
+fn the_state_comes_first_and_again_where_events_are_missing() {
+    let f = Fixture::connected();
+    let mut room = f.followed();
+    f.event(42, "b");
+    assert_eq!(shown(&mut room), ["42 b"]);
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"]["snapshot"], json!(true));
+    f.answer(&sent[0], 42, &json!({"recovered": true}));
+    assert_eq!(shown(&mut room), ["live Recovered e 42"]);
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    f.answer(&sent[0], 50, &json!({"recovered": false, "snapshot": state("c")}));
+    let expected = ["gap 42 50 Lost", "live Lost e 50", "state [Said { text: \"c\" }] 50"];
+    assert_eq!(shown(&mut room), expected);
+}
+
+#[test]
+fn who_comes_later_gets_the_state_and_what_follows_it() {
+    let f = Fixture::connected();
+    let mut first = f.subscribed(41);
+    let mut late = f.live.follow(&general());
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"], json!({"topic": "chat:general", "snapshot": true}));
+    f.event(42, "b");
+    f.event(43, "c");
+    assert_eq!(shown(&mut first), ["42 b", "43 c"], "the others are not disturbed");
+    assert_eq!(shown(&mut late), ["live Fresh e 41"]);
+    f.answer(&sent[0], 42, &json!({"snapshot": state("b")}));
+    f.event(44, "d");
+    assert_eq!(shown(&mut late), ["state [Said { text: \"b\" }] 42", "43 c", "44 d"]);
+    assert_eq!(shown(&mut first), ["44 d"]);
+    // A question that is under way when the connection is lost is asked again.
+    drop(late);
+    let mut late = f.live.follow(&general());
+    f.sent();
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    f.answer(&sent[0], 44, &json!({"recovered": true}));
+    f.event(45, "e");
+    f.answer(&sent[1], 45, &json!({"snapshot": state("e")}));
+    let expected = ["live Fresh e 44", "state [Said { text: \"e\" }] 45"];
+    assert_eq!(shown(&mut late), expected);
+}
+
+#[test]
+fn a_gap_on_the_way_brings_the_state_again() {
+    let f = Fixture::connected();
+    let mut room = f.followed();
+    f.receive(&json!({"topic": "$gap", "data":
+        {"topic": "chat:general", "after": 41, "to": 50, "cause": "dropped"}}));
+    f.event(51, "x");
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"]["snapshot"], json!(true));
+    assert_eq!(shown(&mut room), ["gap 41 50 Dropped"]);
+    f.answer(&sent[0], 50, &json!({"snapshot": state("w")}));
+    assert_eq!(shown(&mut room), ["state [Said { text: \"w\" }] 50", "51 x"]);
+}
+
+#[test]
+fn a_topic_without_state_says_none_and_a_refusal_ends_it() {
+    let f = Fixture::connected();
+    let mut room = f.live.follow(&general());
+    let sent = f.sent();
+    f.answer(&sent[0], 41, &json!({}));
+    f.event(42, "b");
+    assert_eq!(
+        (shown(&mut room), f.sent()),
+        (vec!["live Fresh e 41".into(), "42 b".into()], vec![])
+    );
+    let mut late = f.live.follow(&general());
+    let sent = f.sent();
+    f.receive(&json!({"topic": "$error", "re": sent[0]["id"], "data": {"code": 303}}));
+    assert_eq!(shown(&mut late), ["live Fresh e 42", "ended unavailable (303)", "end"]);
+    f.event(43, "c");
+    assert_eq!(shown(&mut room), ["43 c"]);
+}
+
+#[test]
+fn what_is_held_back_has_a_bound() {
+    let f = Fixture::connected();
+    let _first = f.subscribed(0);
+    let mut late = f.live.follow(&general());
+    for offset in 1..=300 {
+        f.event(offset, "x");
+    }
+    let shown = shown(&mut late);
+    assert_eq!(shown[1..], ["ended limit (300): the subscription was not read", "end"]);
+}
+
+#[test]
+fn a_removed_key_is_told() {
+    let f = Fixture::connected();
+    let mut room = f.subscribed(41);
+    f.receive(&json!({"topic": "chat:general", "data": null, "offset": 42, "prev": 41,
+        "key": "ann", "removed": true}));
+    assert_eq!(shown(&mut room), ["42 without ann"]);
+}
+
+#[test]
+fn a_member_says_so_on_every_connection() {
+    let f = Fixture::connected();
+    let room = f.subscribed(41);
+    room.present(&json!({"status": "here"})).unwrap();
+    let wish = json!({"topic": "chat:general", "snapshot": true, "presence": {"status": "here"}});
+    let sent = f.sent();
+    assert_eq!((&sent[0]["topic"], &sent[0]["data"]), (&json!("$subscribe"), &wish));
+    f.answer(&sent[0], 41, &json!({}));
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"]["presence"], json!({"status": "here"}));
+    drop(room);
+    f.sent();
+    let _stranger = f.live.subscribe(&general());
+    assert_eq!(f.sent()[0]["data"].get("presence"), None);
+}
