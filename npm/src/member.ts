@@ -71,7 +71,7 @@ export class Member implements EventStream<unknown, unknown> {
     this.#home = home;
     this.topic = topic;
     this.#options = options;
-    this.wish = options.presence;
+    this.wish = options.presence ?? undefined;
     this.#handler = handler;
     this.state = options.state?.(this, home);
     if (handler || this.state) return;

@@ -74,7 +74,7 @@ export interface SubscribeOptions {
    */
   readonly buffer?: number | undefined;
   /**
-   * Makes this page's user a member of the topic's presence: the wish, any JSON value, that the server's `presence` hook reads, as
+   * Makes this page's user a member of the topic's presence: the wish, any JSON value but `null`, that the server's `presence` hook reads, as
    * `{ status: "here" }`. Of several subscriptions of a page the last one's counts. Default: the user is no member.
    */
   readonly presence?: unknown;

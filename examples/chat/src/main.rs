@@ -11,8 +11,8 @@ use std::{
 };
 
 use axum::Router;
-use tidewire::{Context, Live, Refusal, Session};
-use tidewire_chat_schema::{ChatMessage, Lobby, NewMessage, Room, RoomActivity};
+use tidewire::{Context, Live, Refusal, Session, Wish};
+use tidewire_chat_schema::{ChatMessage, Lobby, NewMessage, Room, RoomActivity, Visitor};
 use tokio::net::TcpListener;
 use tower_http::services::ServeDir;
 
@@ -50,7 +50,14 @@ fn chat() -> Live<User> {
     Live::<User>::builder()
         .on_token(async |_cx, token: Option<String>| sign_in(&token.unwrap_or_default()))
         .topic::<Lobby>(|topic| topic.public())
-        .topic::<Room>(|topic| topic.public().history(HISTORY_EVENTS, HISTORY_AGE).on_publish(post))
+        .user_key(|user| user.name.clone())
+        .topic::<Room>(|topic| {
+            topic
+                .public()
+                .history(HISTORY_EVENTS, HISTORY_AGE)
+                .on_publish(post)
+                .presence(async |_cx, _session, _room, wish: Wish| wish.read::<Visitor>())
+        })
         .build()
 }
 

@@ -23,6 +23,13 @@ pub struct NewMessage {
     pub text: String,
 }
 
+/// Somebody who is in a room; the key is the name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Visitor {
+    /// Whether they are about to say something.
+    pub is_writing: bool,
+}
+
 /// Somebody wrote in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct RoomActivity {
@@ -38,7 +45,9 @@ tidewire_protocol::schema! {
     /// Rooms to talk in, and a lobby that shows where people talk.
     pub schema Chat {
         /// The messages of a room.
-        topic Room { room: String } = "chat:{room}" { event: ChatMessage, publish: NewMessage }
+        topic Room { room: String } = "chat:{room}" {
+            event: ChatMessage, publish: NewMessage, presence: Visitor
+        }
 
         /// What goes on in the rooms.
         topic Lobby = "lobby" { event: RoomActivity }

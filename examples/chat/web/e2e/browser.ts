@@ -90,6 +90,11 @@ export class Visitor {
     return this.page.getByRole("log").getByRole("group", { name: "Not sent yet" });
   }
 
+  /** The others in the open room. */
+  get here(): Locator {
+    return this.page.getByRole("group", { name: "Who is here" });
+  }
+
   /** The connection's state, with this text. */
   pill(text: string | RegExp): Locator {
     return this.page.getByRole("status").filter({ hasText: text });

@@ -74,6 +74,23 @@ test("who comes later sees what was said before", async () => {
   assert.deepEqual(eve.errors, []);
 });
 
+test("everybody sees who is here, and who is writing", async () => {
+  const [ann, ben] = await pair();
+  await ann.here.getByText("Here: Ben").waitFor();
+  await ben.here.getByText("Here: Ann").waitFor();
+  await ben.field.pressSequentially("hm");
+  await ann.page.getByText("Ben is writing…").waitFor();
+  await ben.field.press("Enter");
+  await bothSee([ann, ben], "hm");
+  await ann.page.getByText("Ben is writing…").waitFor({ state: "detached" });
+  const eve = await Visitor.open(browser, ann.page.url());
+  await eve.enter("Eve");
+  await ann.here.getByText(/Here: (Ben and Eve|Eve and Ben)/).waitFor();
+  await eve.page.getByRole("button", { name: /^Leave, and change your name/ }).click();
+  await ann.here.getByText("Here: Ben", { exact: true }).waitFor();
+  assert.deepEqual([...ann.errors, ...ben.errors, ...eve.errors], []);
+});
+
 test("pages come back by themselves when the server does", async () => {
   const [ann, ben] = await pair();
   const both = [ann, ben];
@@ -120,6 +137,7 @@ test("a page that was cut off misses nothing", async (t) => {
   }
   cable.plugIn();
   await ben.page.getByText("You are back, and nothing was missed.").waitFor();
+  await ann.here.getByText("Here: Ben").waitFor();
   for (const text of ["two", "three"]) await bothSee([ben], text);
   assert.equal(await ben.page.getByText("some messages may be missing here").count(), 0);
   assert.deepEqual([...ann.errors, ...ben.errors], []);

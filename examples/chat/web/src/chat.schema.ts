@@ -27,10 +27,16 @@ export type RoomActivity = {
   at_ms: number;
 };
 
+/** Somebody who is in a room; the key is the name. */
+export type Visitor = {
+  /** Whether they are about to say something. */
+  is_writing: boolean;
+};
+
 /** The topics of Chat, by pattern. */
 export interface ChatTopics {
   /** The messages of a room. */
-  "chat:{room}": { event: ChatMessage; publish: NewMessage; snapshot: Array<ChatMessage> };
+  "chat:{room}": { event: ChatMessage; publish: NewMessage; snapshot: Array<ChatMessage>; presence: Visitor };
   /** What goes on in the rooms. */
   "lobby": { event: RoomActivity; publish: never; snapshot: Array<RoomActivity> };
 }
@@ -39,7 +45,7 @@ export interface ChatTopics {
 export const chat: Schema<ChatTopics> = {
   name: "Chat",
   entries: {
-    "chat:{room}": "7395427bc7e53be2",
+    "chat:{room}": "61e11aec8c2a85da",
     "lobby": "d22cca8daebaf98a",
   },
 };

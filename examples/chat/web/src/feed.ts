@@ -2,7 +2,7 @@
 
 import { reduced } from "tidewire";
 import { useTopic } from "tidewire/react";
-import type { ChatMessage } from "./chat.schema";
+import type { ChatMessage, Visitor } from "./chat.schema";
 import { roomTopic } from "./rooms";
 import type { ChatLive } from "./sign-in";
 
@@ -35,8 +35,9 @@ function join(snapshot: readonly ChatMessage[] = [], before: readonly FeedItem[]
 
 const feed = reduced((items: readonly FeedItem[], message: ChatMessage) => add(items, [message]), join);
 
-/** A room, which is subscribed as long as the component is mounted. */
-export const useFeed = (live: ChatLive, room: string) => useTopic(live, roomTopic(room), { state: feed });
+/** A room, which is subscribed as long as the component is mounted, with the visitor shown there as `visitor`. */
+export const useFeed = (live: ChatLive, room: string, visitor: Visitor) =>
+  useTopic(live, roomTopic(room), { state: feed, presence: visitor });
 
 /** What {@link useFeed} gives. */
 export type Feed = ReturnType<typeof useFeed>;

@@ -6,7 +6,9 @@ import { useConnection } from "tidewire/react";
 import { type Feed, useFeed } from "../feed";
 import { type Draft, useOutbox } from "../outbox";
 import type { ChatLive } from "../sign-in";
+import { useWriting } from "../writing";
 import { Composer } from "./composer";
+import { Here, Writing } from "./here";
 import { WaveIcon } from "./icons";
 import { MessageList } from "./message-list";
 
@@ -18,13 +20,13 @@ interface Props {
 }
 
 export function Room({ live, room, me, isActive }: Props) {
-  const feed = useFeed(live, room);
-  const outbox = useOutbox(feed, me);
   const [text, setText] = useState("");
+  const feed = useFeed(live, room, { is_writing: useWriting(text) });
+  const outbox = useOutbox(feed, me);
   const [sent, setSent] = useState(0);
   const back = useReturn(feed);
   const isConnected = useConnection(live).state === "connected";
-  const { state = [], pending, status, error } = feed;
+  const { state = [], pending, presence, status, error } = feed;
   // What is on its way stands below, as drafts.
   const items = useMemo(() => state.filter(({ message }) => !message || !pending.includes(message)), [state, pending]);
   if (!isActive) return null;
@@ -41,6 +43,7 @@ export function Room({ live, room, me, isActive }: Props) {
   const isEmpty = items.length === 0 && outbox.drafts.length === 0;
   return (
     <section className="room" aria-label={`Room ${room}`} aria-busy={isJoining}>
+      <Here presence={presence} me={me} />
       {back && (
         <p className="back" role="status" data-whole={back === "whole"}>
           {back === "whole" ? "You are back, and nothing was missed." : "You are back, but some messages may be missing."}
@@ -60,6 +63,7 @@ export function Room({ live, room, me, isActive }: Props) {
           onEdit={edit}
         />
       )}
+      <Writing presence={presence} me={me} />
       <Composer room={room} text={text} onText={setText} onSend={send} isClosed={status === "closed"} />
     </section>
   );
