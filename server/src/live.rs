@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
-use tidewire_protocol::{code::CloseCode, delivery::Overflow, name::Topic, schema::TypedTopic, session::Config};
+use tidewire_protocol::{
+    code::CloseCode, delivery::Overflow, name::Topic, schema::TypedTopic, session::Config,
+};
 
 use crate::{
     admission::Places,

@@ -214,7 +214,11 @@ mod tests {
         assert_eq!(told(&mut table, 12_000), [], "it has just left: told with what follows");
         assert_eq!(told(&mut table, 12_200), [("ann".into(), '-')]);
         table.handle_untold(["ann".into()], 12_300);
-        assert_eq!(told(&mut table, 12_500), [("ann".into(), '-')], "as the first time nobody heard");
+        assert_eq!(
+            told(&mut table, 12_500),
+            [("ann".into(), '-')],
+            "as the first time nobody heard"
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::{
 
 use tidewire::{
     Live, PublishError, Topic,
-    broker::{Broker, BrokerFuture, Held, Hold, MemoryBroker, Page, Place, Publish, Range, Sink, Slice},
+    broker::{
+        Broker, BrokerFuture, Held, Hold, MemoryBroker, Page, Place, Publish, Range, Sink, Slice,
+    },
     relay::{Lease, OutboxEvent, OutboxRow, OutboxStore, Relay},
     test::{Client, eventually},
 };
