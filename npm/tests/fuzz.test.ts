@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mock, test } from "node:test";
-import { TidewireError } from "../src/index.js";
+import { items, presence, TidewireError } from "../src/index.js";
 import { fixture, settle } from "./fake.js";
 
 const rounds = process.env.TIDEWIRE_LONG ? 500_000 : 20_000;
@@ -35,6 +35,11 @@ test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
   const { live, errors, socket, sockets, state } = fixture();
   live.subscribe("chat:general", () => {}, { onGap: () => {} });
   live.on("chat", () => {});
+  const join = () => live.subscribe("chat:general", { state: items(), presence: { status: "here" } });
+  const watch = () => presence(live, "chat:general");
+  const isClosed = ({ status }: ReturnType<typeof join | typeof watch>) => status.getSnapshot().state === "closed";
+  let room = join();
+  let people = watch();
   let server = await socket();
   await server.greet();
   for (let round = 0; round < rounds; round++) {
@@ -44,9 +49,17 @@ test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
       await server.greet();
     }
     const [request] = server.take().filter(({ topic }) => topic === "$subscribe");
-    if (request && random(2) === 0) server.reply(request.id, { epoch: `e${random(3)}`, offset: random(60), head: 60 });
+    const snapshot = [undefined, [], {}, { count: 5 }, 5, "text", null][random(7)];
+    if (request && random(2) === 0) server.reply(request.id, { epoch: `e${random(3)}`, offset: random(60), head: 60, snapshot });
     const frame = frames[random(frames.length)]?.text ?? "";
     server.receiveRaw(random(4) === 0 ? frame : mutate(frame, random));
+    if (random(10) === 0) {
+      await settle();
+      room.state.getSnapshot();
+      people.getSnapshot();
+      if (isClosed(room)) room = join();
+      if (isClosed(people)) people = watch();
+    }
     if (random(100) === 0) mock.timers.tick(random(5_000));
   }
   await settle();
@@ -63,5 +76,9 @@ test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
   server.accept("e", 0);
   server.event("prices", 1, 5);
   assert.deepEqual(prices, [5], "the client still works");
+  const list = live.subscribe("prices", { state: items() });
+  server.reply(server.takeOne("$subscribe").id, { epoch: "e", offset: 1, head: 1, snapshot: [5] });
+  await settle();
+  assert.deepEqual(list.state.getSnapshot().value, [5]);
   live.close();
 });
