@@ -45,6 +45,8 @@ impl Client {
         self.leave();
         self.turn(self.main);
         if self.link.is_connected() {
+            // What was begun meanwhile on a topic that the old server had subscribed of itself.
+            self.ask_all();
             self.send_waiting();
         } else {
             self.tell_state();

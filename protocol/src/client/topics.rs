@@ -290,7 +290,9 @@ impl Client {
         let at = self.at;
         for topic in self.topics.numbers() {
             let has = |s: &Subscription| s.link == at && s.phase != Phase::Off;
-            if self.topics.find(topic).is_some_and(|s| s.count > 0 && !has(s)) {
+            // One that was refused for now has its time.
+            let lacks = |s: &mut Subscription| s.count > 0 && s.retry_at == NEVER && !has(s);
+            if self.topics.find(topic).is_some_and(lacks) {
                 self.ask(topic);
             }
         }

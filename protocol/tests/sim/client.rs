@@ -263,6 +263,9 @@ impl Client {
     fn leave(&mut self, link: usize, env: &mut Env) {
         if let Some(socket) = self.sockets[link].take() {
             env.network.leave(socket, &mut env.schedule);
+            if self.sockets[1 - link].is_some() {
+                env.oracle.falls_back(self.number);
+            }
         }
     }
 

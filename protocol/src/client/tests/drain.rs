@@ -294,6 +294,20 @@ fn the_servers_own_topics_are_announced_anew() {
 }
 
 #[test]
+fn a_topic_of_the_old_servers_own_that_is_wanted_is_asked_for() {
+    let (mut f, id) = Fixture::moving();
+    f.on(OLD, Frame { topic: 2, epoch: 1, offset: 3, ..Frame::new(Kind::Subscribed) });
+    f.client.subscribe(2, f.now);
+    f.take();
+    f.on(NEW, recovered(id));
+    let outputs = f.take();
+    let since = Some(Position { epoch: 1, offset: 3 });
+    let asked =
+        |o: &Output| matches!(o, Output::Subscribe { topic: 2, since: s, .. } if *s == since);
+    assert!(outputs.iter().any(asked), "{outputs:?}");
+}
+
+#[test]
 fn what_the_old_server_subscribed_of_itself_says_nothing_of_the_new_one() {
     let mut f = Fixture::subscribed(AT);
     f.on(OLD, Frame { topic: 1, epoch: 1, offset: 41, ..Frame::new(Kind::Subscribed) });

@@ -116,6 +116,16 @@ impl Oracle {
     /// A client has a new socket.
     pub(crate) fn connected(&mut self, client: usize) {
         self.saw("connected");
+        self.may_ask_for_all(client);
+    }
+
+    /// A client has lost one of two sockets: the other has to do.
+    pub(crate) fn falls_back(&mut self, client: usize) {
+        self.saw("falls back");
+        self.may_ask_for_all(client);
+    }
+
+    fn may_ask_for_all(&mut self, client: usize) {
         for reasons in &mut self.reasons[client] {
             *reasons += 1;
         }
