@@ -1,6 +1,6 @@
 //! What a client sends: [`ClientFrame`] reads any of it, the `write_*` functions give the text of each.
 
-use alloc::{borrow::Cow, collections::BTreeMap, string::String};
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, string::String};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
