@@ -15,6 +15,32 @@ use crate::{actions::Step, setup::Setup, shrink::shrink, world::World};
 
 const SEEDS: u64 = 10_000;
 const LONG_SEEDS: u64 = 1_000_000;
+/// In so many worlds each of these happens; where one does not, the simulation tries less than it seems to.
+const MANY_SEEDS: u64 = 10_000;
+const HAPPENINGS: [&str; 22] = [
+    "acknowledged",
+    "conflated",
+    "drained",
+    "dropped",
+    "falls back",
+    "fresh",
+    "gap lost",
+    "lags",
+    "lost",
+    "lost on the way",
+    "new epoch",
+    "not recovered",
+    "recovered",
+    "refused",
+    "refused for now",
+    "rejected",
+    "repeated",
+    "sent in another epoch",
+    "snapshot",
+    "state read",
+    "subscribed by the server",
+    "unknown",
+];
 /// Worlds that are run to shrink a failing one.
 const SHRINK_TRIES: usize = 2_000;
 
@@ -34,6 +60,8 @@ pub(crate) fn all() {
         panic!("seed {seed} failed, but not when it was run again");
     }
     report(&format!("{seeds} seeds: {seen:?}"));
+    let missing: Vec<_> = HAPPENINGS.iter().filter(|&what| !seen.contains_key(what)).collect();
+    assert!(seeds < MANY_SEEDS || missing.is_empty(), "never seen: {missing:?}");
 }
 
 fn number(name: &str) -> Option<u64> {

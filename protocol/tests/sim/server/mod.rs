@@ -4,6 +4,7 @@ mod connection;
 mod cursor;
 mod outbox;
 mod requests;
+mod subscribing;
 mod topic;
 
 use std::{collections::BTreeSet, rc::Rc};
