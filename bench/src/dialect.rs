@@ -70,11 +70,12 @@ impl Dialect {
         }
     }
 
-    /// What a client says first.
-    pub(crate) fn hello(self) -> Option<&'static str> {
-        (self == Self::Full).then_some(
-            r#"{"topic":"$hello","id":1,"data":{"version":1,"client":"000102030405060708090a0b0c0d0e0f"}}"#,
-        )
+    /// What the client of a connection says first.
+    pub(crate) fn hello(self, connection: usize) -> Option<String> {
+        let client = client_of(connection);
+        let hello =
+            || format!(r#"{{"topic":"$hello","id":1,"data":{{"version":1,"client":"{client}"}}}}"#);
+        (self == Self::Full).then(hello)
     }
 
     /// Whether a connection is open only after messages from the server.
@@ -134,7 +135,12 @@ impl Dialect {
         let id = REQUEST + 1 + stamp.seq;
         match self {
             Self::Raw => around("", stamp, ""),
-            Self::Full => around(&format!(r#"{{"topic":"{topic}","id":{id},"data":"#), stamp, "}"),
+            Self::Full => {
+                // As our clients do, so that it counts once however often it is sent.
+                let mid = mid_of(stamp);
+                let before = format!(r#"{{"topic":"{topic}","id":{id},"mid":"{mid}","data":"#);
+                around(&before, stamp, "}")
+            }
             Self::Plain => around(&format!(r#"{{"topic":"{topic}","data":"#), stamp, "}"),
             Self::SocketIo => around(&format!(r#"42["publish","{topic}","#), stamp, "]"),
         }
@@ -179,7 +185,7 @@ impl Dialect {
                 b'?' => Some(Incoming::Late(serde_json::from_slice(&text[1..]).ok())),
                 _ => alone(text, b""),
             },
-            Self::Full | Self::Plain => read_tidewire(topic, text),
+            Self::Full | Self::Plain => read_tidewire(topic, text, self == Self::Full),
             Self::SocketIo => read_socket_io(text),
         }
     }
@@ -199,16 +205,29 @@ fn alone(text: &[u8], after: &[u8]) -> Option<Incoming> {
     (rest == after).then_some(Incoming::Payload { stamp, chain: None })
 }
 
-fn read_tidewire(topic: &str, text: &[u8]) -> Option<Incoming> {
+/// The id of a connection's client instance.
+fn client_of(connection: usize) -> String {
+    format!("{connection:032x}")
+}
+
+/// The id of a publish.
+fn mid_of(stamp: &Stamp) -> String {
+    format!("{}-{}", client_of(stamp.from), stamp.seq)
+}
+
+/// In full mode each event has its place and its publish's id, in plain mode neither.
+fn read_tidewire(topic: &str, text: &[u8], is_full: bool) -> Option<Incoming> {
     let named = text.strip_prefix(br#"{"topic":""#)?;
     if let Some(event) = named.strip_prefix(topic.as_bytes()).filter(|_| !topic.is_empty()) {
         let (stamp, rest) = Stamp::read(event.strip_prefix(br#"","data":"#)?)?;
-        if rest == b"}" {
-            return Some(Incoming::Payload { stamp, chain: None });
+        if !is_full {
+            return (rest == b"}").then_some(Incoming::Payload { stamp, chain: None });
         }
         let (offset, rest) = number(rest.strip_prefix(br#","offset":"#)?)?;
         let (prev, rest) = number(rest.strip_prefix(br#","prev":"#)?)?;
-        return (rest == b"}").then_some(Incoming::Payload { stamp, chain: Some((offset, prev)) });
+        let mid = rest.strip_prefix(br#","mid":""#)?.strip_suffix(br#""}"#)?;
+        return (mid == mid_of(&stamp).as_bytes())
+            .then_some(Incoming::Payload { stamp, chain: Some((offset, prev)) });
     }
     if let Some(reply) = named.strip_prefix(br#"$reply","re":"#) {
         let (id, rest) = number(reply)?;
@@ -283,10 +302,12 @@ mod tests {
         let full = Dialect::Full;
         check(
             full,
-            r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7}"#,
+            r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7,"mid":"00000000000000000000000000000003-7"}"#,
             payload(Some((8, 7))),
         );
-        check(full, r#"{"topic":"feed:a","data":PAYLOAD}"#, payload(None));
+        check(full, r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7}"#, None);
+        check(full, r#"{"topic":"feed:a","data":PAYLOAD}"#, None);
+        check(Dialect::Plain, r#"{"topic":"feed:a","data":PAYLOAD}"#, payload(None));
         check(full, r#"{"topic":"feed:b","data":PAYLOAD}"#, None);
         check(full, r#"{"topic":"feed:a","data":PAYLOAD,"offset":8}"#, None);
         check(full, r#"{"topic":"echo","data":PAYLOAD}"#, payload(None));
@@ -302,7 +323,9 @@ mod tests {
         check(full, r#"{"topic":"$ping"}"#, Some(Incoming::Answer(r#"{"topic":"$pong"}"#)));
         check(full, r#"{"topic":"$gap","data":{"topic":"feed:a"}}"#, Some(Incoming::Gap));
         check(Dialect::Plain, r#"{"topic":"sync","data":null}"#, Some(Incoming::Confirmed));
-        assert!(full.publish(TOPIC, &STAMP).starts_with(r#"{"topic":"feed:a","id":9,"data":{"#));
+        assert!(full.publish(TOPIC, &STAMP).starts_with(
+            r#"{"topic":"feed:a","id":9,"mid":"00000000000000000000000000000003-7","data":{"#
+        ));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(crate) struct Report {
     pub(crate) measures: Vec<Measure>,
     pub(crate) memory: Vec<Memory>,
+    /// How many of all deliveries came out of order, warm-ups included.
+    pub(crate) disordered: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stalled: Option<Stalled>,
 }

@@ -352,8 +352,8 @@ impl Connection {
         if !head.starts_with("HTTP/1.1 101 ") || !head.contains(ACCEPT) {
             return Err(Failure::Unexpected { connection: index, what: head.into_owned() });
         }
-        if let Some(hello) = dialect.hello() {
-            reply.text(hello);
+        if let Some(hello) = dialect.hello(index) {
+            reply.text(&hello);
         }
         self.stage = if dialect.has_opening() { Stage::Opening } else { Stage::Open };
         Ok(true)

@@ -34,7 +34,7 @@ const ROUNDS: usize = 9;
 const OTHERS_EVERY: usize = 3;
 
 /// How long each measure takes: thousands of deliveries, and the whole within half an hour.
-const SECONDS: f64 = 0.6;
+const SECONDS: f64 = 0.3;
 const QUICK_SECONDS: f64 = 0.2;
 
 /// What is run and where its results go.
@@ -59,26 +59,34 @@ pub(crate) fn run(project: &Project, arguments: Parser) -> Result {
     let mut results = Results::new(project, &ready, &skipped, &plan);
     let logs = project.target.join("bench");
     fs::create_dir_all(&logs).or_mend(logs.display(), "make it writable")?;
+    let folder = if plan.whole { project.root.join("docs/bench") } else { logs.clone() };
     for round in 0..plan.rounds {
         for workload in &plan.workloads {
-            for place in 0..ready.len() {
-                // Each round begins with another peer, so that nobody is always the first.
-                let peer = &ready[(round + place) % ready.len()];
+            let takes_part = |peer: &&Ready| {
                 let is_for_it = peer.only.is_none_or(|only| only == workload.name);
-                if !is_for_it || !plan.has(round, peer.is_judged) {
-                    continue;
-                }
+                is_for_it && plan.has(round, peer.is_judged)
+            };
+            let mut peers: Vec<_> = ready.iter().filter(takes_part).collect();
+            // Each round begins with another peer, so that nobody is always the first.
+            let first = round % peers.len().max(1);
+            peers.rotate_left(first);
+            for peer in peers {
                 results.runs.push(measure(&plan, &load, peer, workload, round, &logs)?);
             }
         }
+        // A run of so long that ends early has not been for nothing.
+        write(&results, &folder)?;
     }
-    let text = table::write(&results);
-    println!("\n{text}");
-    let folder = if plan.whole { project.root.join("docs/bench") } else { logs };
-    results.save(&folder)?;
-    save(folder.join("results.md"), &format!("{}\n{text}", table::HEAD))?;
-    save(folder.join("chart.svg"), &chart::draw(&results))?;
+    println!("\n{}", table::write(&results));
     results.check_ours()
+}
+
+/// Writes all that there is until now.
+fn write(results: &Results, folder: &Path) -> Result {
+    results.save(folder)?;
+    let text = table::write(results);
+    save(folder.join("results.md"), &format!("{}\n{text}", table::HEAD))?;
+    save(folder.join("chart.svg"), &chart::draw(results))
 }
 
 fn save(file: PathBuf, text: &str) -> Result {
@@ -96,7 +104,20 @@ fn measure(
     logs: &Path,
 ) -> Result<Run> {
     let start = Instant::now();
-    let server = peer.start(logs)?;
+    let server = match peer.start(logs) {
+        Ok(server) => server,
+        Err(failure) => {
+            println!(
+                "  {:>2}  {:<13} {:<20} FAILED: {}",
+                round + 1,
+                workload.name,
+                peer.name,
+                failure.what
+            );
+            let (peer, workload) = (peer.name, workload.name);
+            return Ok(Run { round, peer, workload, outcome: Err(failure.what) });
+        }
+    };
     let mut command = limited(load);
     command.args(["--address", &server.address, "--pid", &server.id().to_string()]);
     command.args(["--dialect", peer.dialect, "--workload", workload.load]);
@@ -157,7 +178,9 @@ impl Plan {
             }
         }
         let chosen = !peers.is_empty();
-        let whole = !quick && !chosen && loads.is_empty();
+        let enough = rounds.is_none_or(|rounds| rounds >= ROUNDS)
+            && seconds.is_none_or(|seconds| seconds >= SECONDS);
+        let whole = !quick && !chosen && loads.is_empty() && enough;
         if !chosen {
             peers = PEERS.iter().filter(|peer| peer.is_judged || !quick).collect();
         }

@@ -10,6 +10,7 @@ use crate::{
     dialect::{Dialect, Incoming},
     failure::Result,
     frame,
+    ledger::Ledger,
     payload::Stamp,
     report::Memory,
     swarm::Swarm,
@@ -27,6 +28,9 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// The connection that publishes, and asks for garbage collections.
 const PUBLISHER: usize = 0;
+
+/// Whose payloads a connection gets: its own, and the publisher's.
+const SENDERS: usize = 2;
 
 pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     let warm = (connections / 10).max(1);
@@ -59,7 +63,7 @@ fn subscribe(load: &mut Load, connections: Range<usize>) -> Result<()> {
 /// Each connection sends a message and gets it back, then each gets an event.
 fn activity(load: &mut Load, connections: Range<usize>, round: u64) -> Result<()> {
     let all = connections.len() as u64;
-    let mut came = 0;
+    let mut ledger = Ledger::new(connections.end, SENDERS);
     let mut waiting = connections;
     while !waiting.is_empty() {
         for connection in waiting.by_ref().take(CHUNK) {
@@ -67,11 +71,14 @@ fn activity(load: &mut Load, connections: Range<usize>, round: u64) -> Result<()
             send(load, connection, |dialect| dialect.echo(&stamp))?;
         }
         let sent = all - waiting.len() as u64;
-        wait_for("messages that come back", sent, came, || turn(load, &mut came))?;
+        let came = ledger.deliveries;
+        wait_for("messages that come back", sent, came, || turn(load, round, &mut ledger))?;
     }
     let stamp = Stamp { from: PUBLISHER, seq: round, at_ns: 0 };
     send(load, PUBLISHER, |dialect| dialect.publish(TOPIC, &stamp))?;
-    wait_for("events", 2 * all, came, || turn(load, &mut came))
+    wait_for("events", 2 * all, ledger.deliveries, || turn(load, round, &mut ledger))?;
+    load.report.disordered += ledger.disordered;
+    Ok(())
 }
 
 fn send(load: &mut Load, connection: usize, text: impl Fn(Dialect) -> String) -> Result<()> {
@@ -80,16 +87,21 @@ fn send(load: &mut Load, connection: usize, text: impl Fn(Dialect) -> String) ->
     load.swarm.send(connection, &bytes)
 }
 
-fn turn(load: &mut Load, came: &mut u64) -> Result<u64> {
+/// A connection gets one message of its own and one event in each round: with as many as there should be, in order, none is missing.
+fn turn(load: &mut Load, round: u64, ledger: &mut Ledger) -> Result<u64> {
     load.swarm.turn(WAIT, |connection, incoming, _| {
         match incoming {
-            Incoming::Payload { .. } => *came += 1,
+            Incoming::Payload { stamp, chain } => {
+                let sender = usize::from(stamp.from == PUBLISHER);
+                let stamp = Stamp { seq: stamp.seq.wrapping_sub(round), ..stamp };
+                ledger.handle(connection, sender, &stamp, chain, 0);
+            }
             Incoming::Acknowledged => {}
             other => return Err(Swarm::unexpected(connection, &other)),
         }
         Ok(())
     })?;
-    Ok(*came)
+    Ok(ledger.deliveries)
 }
 
 /// The server's memory when it has put its things in order.

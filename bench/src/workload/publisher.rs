@@ -26,6 +26,13 @@ pub(super) struct Publisher<'a> {
     wanted: u64,
 }
 
+impl Drop for Publisher<'_> {
+    /// The report has all that came out of order, also between measures.
+    fn drop(&mut self) {
+        self.load.report.disordered += self.ledger.disordered;
+    }
+}
+
 impl<'a> Publisher<'a> {
     /// Connects and subscribes.
     pub(super) fn start(load: &'a mut Load, subscribers: usize) -> Result<Self> {

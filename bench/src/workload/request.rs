@@ -69,6 +69,7 @@ pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
         let count = requests.ask_for(duration)?;
         requests.load.measure(name, count, &mark, Some(&mut requests.ledger))?;
     }
+    requests.load.report.disordered += requests.ledger.disordered;
     Ok(())
 }
 

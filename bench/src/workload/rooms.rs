@@ -49,7 +49,9 @@ pub(super) fn run(load: &mut Load, connections: usize) -> Result<()> {
     rooms.publish_for(duration / WARM_UP)?;
     let mark = rooms.load.mark(Some(&rooms.ledger))?;
     let count = rooms.publish_for(duration)?;
-    rooms.load.measure("rooms", count, &mark, Some(&mut rooms.ledger))
+    rooms.load.measure("rooms", count, &mark, Some(&mut rooms.ledger))?;
+    rooms.load.report.disordered += rooms.ledger.disordered;
+    Ok(())
 }
 
 impl Rooms<'_> {

@@ -181,7 +181,7 @@ fn build(project: &Project, package: &'static str) -> Result<PathBuf> {
     project.once(package, || {
         shell::announce(&format!("building {package} (cold: a minute)"));
         let mut cargo = shell::cargo();
-        cargo.args(["build", "--release", "-p", package]);
+        cargo.args(["build", "--release", "--locked", "-p", package]);
         shell::run(&mut cargo, "mend what the compiler names")
     })?;
     Ok(project.target.join("release").join(package))

@@ -94,10 +94,13 @@ fn load(results: &Results, figure: &Figure, peer: &str) -> Option<String> {
 
 /// What ours shall be, and is.
 fn targets(results: &Results) -> String {
-    let (mut rows, mut fewest) = (Vec::new(), usize::MAX);
+    let (mut rows, mut fewest, mut missing) = (Vec::new(), usize::MAX, Vec::new());
     for figure in FIGURES {
         for target in figure.targets {
-            let Some(ratio) = results.ratio(figure, target.of, target.to) else { continue };
+            let Some(ratio) = results.ratio(figure, target.of, target.to) else {
+                missing.push(format!("{} of {} to {}", figure.title, target.of, target.to));
+                continue;
+            };
             fewest = fewest.min(ratio.count);
             rows.push(vec![
                 format!("{}, {}", figure.title, figure.unit()),
@@ -119,7 +122,12 @@ fn targets(results: &Results) -> String {
     } else {
         String::new()
     };
-    format!("\n## Targets\n{few}\n{}", markdown(&head, &rows))
+    let missing = if missing.is_empty() {
+        String::new()
+    } else {
+        format!("\nNot measured: {}.\n", missing.join("; "))
+    };
+    format!("\n## Targets\n{few}{missing}\n{}", markdown(&head, &rows))
 }
 
 fn verdict(median: f64, at_most: f64) -> &'static str {
