@@ -95,7 +95,8 @@ fn load(results: &Results, figure: &Figure, peer: &str) -> Option<String> {
 /// What ours shall be, and is.
 fn targets(results: &Results) -> String {
     let (mut rows, mut fewest, mut missing) = (Vec::new(), usize::MAX, Vec::new());
-    for figure in FIGURES {
+    let was_run = |figure: &&Figure| results.runs.iter().any(|run| run.workload == figure.workload);
+    for figure in FIGURES.iter().filter(was_run) {
         for target in figure.targets {
             let Some(ratio) = results.ratio(figure, target.of, target.to) else {
                 missing.push(format!("{} of {} to {}", figure.title, target.of, target.to));
@@ -182,6 +183,7 @@ CPU µs each, rooms
         assert!(text.contains(expected), "{text}");
         assert!(text.contains("- ws skipped: there is no node\n"), "{text}");
         assert!(!text.contains("1 → 1,000"), "nothing was measured of it: {text}");
+        assert!(text.contains("Not measured: 1,000 rooms of 10"), "{text}");
         assert!(text.contains("| 0.95    | 3.00 (2.00 – 4.00) | 2     | above |"), "{text}");
     }
 
