@@ -135,9 +135,9 @@ impl Publish {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Once {
     /// Who names it.
-    pub scope: Box<str>,
+    pub scope: Arc<str>,
     /// The name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
 }
 
 /// A place in a topic.

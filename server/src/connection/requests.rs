@@ -197,7 +197,8 @@ impl<V: Send + Sync + 'static> Request<V> {
         if mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > MID_BYTES) {
             return Err(Refusal::invalid_data().message("a mid has 1 to 64 bytes"));
         }
-        let once = mid.and_then(|name| Some(Once { scope: self.session.scope()?, name }));
+        let once =
+            mid.and_then(|mid| Some(Once { scope: self.session.scope()?, name: mid.into() }));
         let publish = async {
             let mid = once.as_ref().map(|once| &*once.name);
             let new = NewPublish { data: &frame.data, mid };

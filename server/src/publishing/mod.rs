@@ -82,7 +82,7 @@ impl<'a, V: Send + Sync + 'static> Publishing<'a, V> {
         self.once_in(APPLICATION.into(), key)
     }
 
-    pub(crate) fn once_in(mut self, scope: Box<str>, name: &str) -> Self {
+    pub(crate) fn once_in(mut self, scope: Arc<str>, name: &str) -> Self {
         self.asked = self.asked.and_then(|asked| {
             if name.is_empty() || name.len() > MID_BYTES {
                 return Err(PublishError::InvalidKey);

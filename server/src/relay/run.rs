@@ -44,7 +44,7 @@ pub(super) struct Runner<V, S> {
     live: Live<V>,
     store: S,
     /// The outbox's scope of names.
-    scope: Box<str>,
+    scope: Arc<str>,
     /// Who this is, among all relays.
     holder: String,
     lease: Duration,

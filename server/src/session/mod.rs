@@ -269,7 +269,7 @@ impl<V: Send + Sync + 'static> Session<V> {
 
     /// Whose a publish of this session is, when it is sent again: the user's, else the client instance's; of a plain session without a
     /// user nobody's.
-    pub(crate) fn scope(&self) -> Option<Box<str>> {
+    pub(crate) fn scope(&self) -> Option<Arc<str>> {
         let scope = match (&self.inner.user, self.inner.client.get()) {
             (Some(user), _) => format!("user:{user}"),
             (None, Some(client)) => format!("client:{:032x}", u128::from_be_bytes(*client)),
