@@ -60,8 +60,8 @@ struct State {
     /// During a turn of the connection's task. Nothing is in it while frames wait: they would be older.
     cork: Option<Box<Cork>>,
     queue: Queue,
-    /// Subscriptions that have begun to lag, for the connection's task.
-    lagging: Option<Box<Lagging>>,
+    /// Subscriptions that have begun to catch up, for the connection's task.
+    behind: Option<Box<Behind>>,
     closed: Option<Box<CloseReason>>,
     failed: Option<io::ErrorKind>,
     /// The connection's task is to be woken when nothing waits any more.
@@ -70,7 +70,7 @@ struct State {
 
 /// In a box, as hardly any connection has one.
 #[derive(Debug, Default)]
-struct Lagging(Vec<CatchUp>);
+struct Behind(Vec<CatchUp>);
 
 #[derive(Debug)]
 struct Frame {
@@ -86,7 +86,7 @@ pub(crate) enum Delivered {
     Sent { messages: usize, bytes: usize },
     /// None were sent.
     Nothing,
-    /// The subscription lags from now on: the caller hands its cursor to [`Outbox::lag`].
+    /// The subscription lags from now on: the caller hands its cursor to [`Outbox::read_on`].
     Lags,
 }
 
@@ -114,7 +114,7 @@ impl Outbox {
             written: 0,
             cork: None,
             queue: Queue::new(limits),
-            lagging: None,
+            behind: None,
             closed: None,
             failed: None,
             is_awaited: false,
@@ -155,9 +155,9 @@ impl Outbox {
         self.pull(&mut state);
         state.written = 0;
         state.drop_waiting();
-        let (io, lagging) = (state.io.take(), state.lagging.take());
+        let (io, behind) = (state.io.take(), state.behind.take());
         drop(state);
-        drop((io, lagging));
+        drop((io, behind));
     }
 
     /// Whether the connection takes the compressed frames that all connections share.
@@ -309,24 +309,22 @@ impl Outbox {
         }
     }
 
-    /// A subscription has begun to lag: the connection's task reads on for it when the socket has taken what waits.
-    pub(crate) fn lag(&self, cursor: CatchUp) {
+    /// A subscription has begun to catch up: the connection's task reads on for it when the socket has taken what waits.
+    pub(crate) fn read_on(&self, cursor: CatchUp) {
         let mut state = self.lock();
         // Whoever has closed it gives nothing more to its subscriptions.
         if state.closed.is_none() {
-            state.lagging.get_or_insert_default().0.push(cursor);
+            state.behind.get_or_insert_default().0.push(cursor);
             drop(state);
             self.task.wake();
         }
     }
 
-    /// Takes the subscriptions that have begun to lag. Returns whether there is room to read on: the socket has taken all.
-    pub(crate) fn take_lagging(&self, into: &mut Vec<CatchUp>) -> bool {
+    /// Takes the subscriptions that have begun to catch up. Also whether there is room to read on: the socket has taken all.
+    pub(crate) fn take_behind(&self) -> (Vec<CatchUp>, bool) {
         let mut state = self.lock();
-        if let Some(mut lagging) = state.lagging.take() {
-            into.append(&mut lagging.0);
-        }
-        state.frames.is_empty()
+        let behind = state.behind.take().map_or_else(Vec::new, |behind| behind.0);
+        (behind, state.frames.is_empty())
     }
 
     /// Writes bytes that count for `messages`; `share` gives what the socket does not take as a part to keep.

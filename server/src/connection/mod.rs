@@ -277,8 +277,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
     /// everything else gets its own. Whether anything changed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(session) = &self.session else { return false };
-        let mut begun = session.take_behind();
-        let has_room = self.outbox.take_lagging(&mut begun);
+        let (begun, has_room) = self.outbox.take_behind();
         for cursor in begun {
             let behind = &mut self.later.get_or_insert_default().behind;
             // Those that are no longer needed go now: a peer that reads nothing does not pile them up.

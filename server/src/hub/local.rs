@@ -177,7 +177,7 @@ impl Local {
                 }
                 Delivered::Lags => {
                     self.counters.lag_began();
-                    subscriber.outbox.lag(CatchUp { local: Arc::clone(self), key });
+                    subscriber.outbox.read_on(CatchUp { local: Arc::clone(self), key });
                 }
                 Delivered::Nothing => {}
             }

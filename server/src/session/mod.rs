@@ -29,7 +29,7 @@ use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
     hooks::BoxFuture,
-    hub::{Began, Beginning, CatchUp, Reader, Subscription},
+    hub::{Began, Beginning, Reader, Subscription},
     live::Live,
     outbox::Outbox,
     presence::{Member, PresenceRule},
@@ -77,8 +77,6 @@ struct Memberships(Vec<(Topic, Member)>);
 
 #[derive(Default)]
 struct Tasks {
-    /// Subscriptions to read history for.
-    behind: Vec<CatchUp>,
     /// What runs in a hook's turn, before the frames that wait.
     jobs: VecDeque<BoxFuture<()>>,
     /// A fresh token was taken; the identity is good for this long.
@@ -205,7 +203,7 @@ impl<V: Send + Sync + 'static> Session<V> {
             self.go_full();
         }
         if let Some(catch_up) = catch_up {
-            self.give_work(|tasks| tasks.behind.push(catch_up));
+            outbox.read_on(catch_up);
         }
         Ok(())
     }
@@ -427,16 +425,11 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.take_work(|tasks| tasks.jobs.pop_front())
     }
 
-    /// The subscriptions that have begun to catch up.
-    pub(crate) fn take_behind(&self) -> Vec<CatchUp> {
-        self.take_work(|tasks| Some(std::mem::take(&mut tasks.behind))).unwrap_or_default()
-    }
-
     fn take_work<T>(&self, take: impl FnOnce(&mut Tasks) -> Option<T>) -> Option<T> {
         let mut work = self.work();
         let tasks = work.tasks.as_mut()?;
         let taken = take(tasks);
-        if tasks.behind.is_empty() && tasks.jobs.is_empty() && tasks.renewed.is_none() {
+        if tasks.jobs.is_empty() && tasks.renewed.is_none() {
             work.tasks = None;
         }
         taken

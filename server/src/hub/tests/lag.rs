@@ -41,9 +41,7 @@ impl World {
 
     /// The cursors that the connection's task is told of, and whether there is room for what they read.
     fn lagging(&self) -> (Vec<CatchUp>, bool) {
-        let mut lagging = Vec::new();
-        let has_room = self.reader.outbox.take_lagging(&mut lagging);
-        (lagging, has_room)
+        self.reader.outbox.take_behind()
     }
 
     /// The offsets of what has come; of a gap its ends and cause.
@@ -148,7 +146,7 @@ async fn a_closed_outbox_holds_no_cursor() {
     assert!(world.lagging().0.is_empty());
     let local = world.hub.find(&world.topic).unwrap();
     world.reader.outbox.close(crate::close::CloseReason::Lost);
-    world.reader.outbox.lag(CatchUp { local, key: 0 });
+    world.reader.outbox.read_on(CatchUp { local, key: 0 });
     assert!(world.lagging().0.is_empty());
 }
 
