@@ -240,8 +240,7 @@ impl Broker for MemoryBroker {
         since: Option<(&'a str, u64)>,
     ) -> BrokerFuture<'a, (Start, Place)> {
         ready(self.inner.with(topic, |entry, now| {
-            let age_ms = entry.age_ms;
-            entry.log.expire(age_ms, now);
+            entry.expire(now);
             let start = entry.log.start(since);
             (start, entry.place(entry.log.head()))
         }))
@@ -269,30 +268,29 @@ impl Broker for MemoryBroker {
         ready(self.inner.with(topic, |entry, _| {
             let within =
                 |entry: &&log::Entry<_>| range.before.is_none_or(|before| entry.offset < before);
-            let found: Vec<_> =
+            let is_newest_first = range.after.is_none();
+            let mut found: Vec<_> =
                 entry.log.after(range.after.unwrap_or(0)).take_while(within).collect();
+            if is_newest_first {
+                found.reverse();
+            }
             let (mut count, mut bytes) = (0, 0);
-            let fits = |entry: &&&log::Entry<Arc<Event>>| {
+            let fits = |entry: &&log::Entry<Arc<Event>>| {
                 count += 1;
                 bytes += entry.event.bytes();
                 count == 1 || (count <= range.limit && bytes <= range.bytes)
             };
-            let records = if range.after.is_some() {
-                found.iter().take_while(fits).copied().map(record).collect()
-            } else {
-                let mut records: Vec<_> =
-                    found.iter().rev().take_while(fits).copied().map(record).collect();
+            let mut records: Vec<_> = found.into_iter().take_while(fits).map(record).collect();
+            if is_newest_first {
                 records.reverse();
-                records
-            };
+            }
             Slice { place: entry.place(entry.log.head()), records }
         }))
     }
 
     fn state<'a>(&'a self, topic: &'a Topic) -> BrokerFuture<'a, Slice> {
         ready(self.inner.with(topic, |entry, now| {
-            let age_ms = entry.age_ms;
-            entry.log.expire(age_ms, now);
+            entry.expire(now);
             let head = entry.log.head();
             let records = match (entry.log.state(), &entry.present) {
                 (_, Some(present)) => present.records(head),

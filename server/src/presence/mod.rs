@@ -29,6 +29,7 @@ pub(crate) use rule::{PresenceHook, PresenceRule};
 use crate::{
     broker::{Broker, BrokerError, Hold, Keep, Place, Shows},
     clock::Clock,
+    snapshots,
     topics::DEFAULT_RETENTION,
 };
 
@@ -112,14 +113,8 @@ impl Presence {
                 let count = state.records.last().map(|record| record.event.data.get().to_owned());
                 count.unwrap_or_else(|| r#"{"count":0}"#.into())
             }
-            Shows::Members => {
-                // Where nobody is left, what the broker gives is history, which has no keys.
-                let members = state.records.iter().filter_map(|record| {
-                    let key = record.event.key.as_deref()?;
-                    Some(format!("{}:{}", serde_json::Value::from(key), record.event.data.get()))
-                });
-                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
-            }
+            // Where nobody is left, what the broker gives is history, which has no keys.
+            Shows::Members => snapshots::object(&state.records),
         };
         Ok((state.place, text))
     }

@@ -130,7 +130,7 @@ fn list(records: &[Record]) -> String {
 }
 
 /// The last event of each key, by the key.
-fn object(records: &[Record]) -> String {
+pub(crate) fn object(records: &[Record]) -> String {
     let keyed = records.iter().filter(|record| !record.event.removed);
     join('{', keyed.filter_map(|record| Some((record.event.key.as_deref()?, record))), '}')
 }
