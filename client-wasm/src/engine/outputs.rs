@@ -1,6 +1,6 @@
 //! Carrying out what the core decides: frames, outcomes, and what readers are told.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tidewire_protocol::{
     Millis,
@@ -8,7 +8,9 @@ use tidewire_protocol::{
     code::ErrorCode,
     frame::{
         Position,
-        client::{write_cancel, write_data, write_hello, write_pong, write_unsubscribe},
+        client::{
+            Subscribe, write_cancel, write_hello, write_pong, write_subscribe, write_unsubscribe,
+        },
     },
 };
 
@@ -18,16 +20,16 @@ use crate::{Gap, Refusal};
 impl Engine {
     /// Asks for the state of a topic whose events flow; they go on as they do.
     pub(super) fn ask_state(&mut self, topic: u32, now: Millis) -> u32 {
-        let data = Wish {
-            topic: self.topics.name(topic),
-            since: None,
-            snapshot: true,
-            presence: self.subscribers.wish(topic),
-        };
-        let data = to_raw_value(&data).expect("strings, numbers and JSON are JSON");
+        let data = to_raw_value(&self.subscription(topic, None, true));
+        let data = data.expect("strings, numbers and JSON are JSON");
         let id = self.core.read(0, now);
         self.requests.begin(id, Ask { topic: "$subscribe".into(), data, mid: None });
         id
+    }
+
+    fn subscription(&self, topic: u32, since: Option<Position>, snapshot: bool) -> Subscribe {
+        let presence = self.subscribers.wish(topic).map(RawValue::to_owned);
+        Subscribe { since, snapshot, presence, ..Subscribe::to(self.topics.name(topic)) }
     }
 
     pub(super) fn carry_out(&mut self, now: Millis) {
@@ -57,11 +59,8 @@ impl Engine {
             Output::Subscribe { id, topic, since } => {
                 let since = since.map(|at| self.position(at));
                 let snapshot = self.subscribers.wants_state(topic);
-                let presence = self.subscribers.wish(topic);
-                let topic = self.topics.name(topic);
-                let data = to_raw_value(&Wish { topic, since, snapshot, presence })
-                    .expect("strings, numbers and JSON are JSON");
-                self.send(write_data("$subscribe", Some(id.into()), &data));
+                let subscribe = self.subscription(topic, since, snapshot);
+                self.send(write_subscribe(id.into(), &subscribe));
             }
             Output::Unsubscribe { id, topic } => {
                 self.send(write_unsubscribe(id.into(), self.topics.name(topic)));
@@ -147,18 +146,6 @@ impl Engine {
     pub(super) fn refusal(&self, code: ErrorCode) -> Refusal {
         Refusal { code, message: self.words.clone() }
     }
-}
-
-/// The data of `$subscribe`.
-#[derive(Serialize)]
-struct Wish<'a> {
-    topic: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Position>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    snapshot: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence: Option<&'a RawValue>,
 }
 
 /// What of the reply to a `$subscribe` the core does not know.

@@ -5,9 +5,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use serde::Serialize;
 use serde_json::value::RawValue;
-use tidewire_protocol::frame::{Position, client::write_data};
+use tidewire_protocol::frame::{
+    Position,
+    client::{write_data, write_publish},
+};
 
 use crate::Refusal;
 
@@ -105,20 +107,10 @@ impl Requests {
 
 impl Ask {
     fn frame(&self, id: u32, epoch: Option<&str>) -> String {
-        #[derive(Serialize)]
-        struct Publish<'a> {
-            topic: &'a str,
-            id: u32,
-            mid: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            epoch: Option<&'a str>,
-            data: &'a RawValue,
-        }
         let Self { topic, data, mid } = self;
         match mid {
             None => write_data(topic, Some(id.into()), data),
-            Some(mid) => serde_json::to_string(&Publish { topic, id, mid, epoch, data })
-                .expect("strings, a number and JSON are JSON"),
+            Some(mid) => write_publish(topic, id.into(), mid, epoch, data),
         }
     }
 }

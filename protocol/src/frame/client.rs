@@ -318,6 +318,27 @@ pub fn write_data(topic: &str, id: Option<u64>, data: &RawValue) -> String {
     to_json(&Frame { topic, id, data: Some(data) })
 }
 
+/// The text of a publish that counts once however often it is sent; with `epoch` it is sent again.
+#[must_use]
+pub fn write_publish(
+    topic: &str,
+    id: u64,
+    mid: &str,
+    epoch: Option<&str>,
+    data: &RawValue,
+) -> String {
+    #[derive(Serialize)]
+    struct Publish<'a> {
+        topic: &'a str,
+        id: u64,
+        mid: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<&'a str>,
+        data: &'a RawValue,
+    }
+    to_json(&Publish { topic, id, mid, epoch, data })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,6 +420,17 @@ mod tests {
             "]".repeat(1_000_000)
         );
         check(&text, Err(ErrorCode::TOO_LARGE));
+    }
+
+    #[test]
+    fn a_publish_that_counts_once_reads_back() {
+        for epoch in [None, Some("e\"")] {
+            let text = write_publish("a\"b", 7, "m\"", epoch, RawValue::NULL);
+            let frame = ClientFrame::parse(&text, 4).unwrap();
+            let read = (&*frame.topic, frame.id, frame.mid.as_deref(), frame.epoch.as_deref());
+            assert_eq!(read, ("a\"b", Some(7), Some("m\""), epoch));
+            assert_eq!((frame.kind, frame.data.get()), (Kind::Other, "null"));
+        }
     }
 
     #[test]
