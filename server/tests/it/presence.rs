@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tidewire::{
-    Access, ErrorCode, Identity, Live, LiveBuilder, Refusal, Wish, broker::MemoryBroker,
-    test::Client,
+    Access, ErrorCode, Identity, Live, LiveBuilder, Refusal, TopicBuilder, Wish,
+    broker::MemoryBroker, test::Client,
 };
 use ts_rs::TS;
 
@@ -29,6 +29,20 @@ tidewire_protocol::schema! {
     }
 }
 
+// readme: presence
+fn shown(topic: TopicBuilder<String, (), Room>) -> TopicBuilder<String, (), Room> {
+    topic.presence(async |_cx, session, _room, wish: Wish| {
+        // The client's word: any JSON.
+        let Status { status } = wish.read()?;
+        if status == "invisible" {
+            return Err(Refusal::forbidden());
+        }
+        // What the others see.
+        Ok(Member { name: session.value().to_uppercase(), status })
+    })
+}
+// readme: end
+
 fn builder() -> LiveBuilder<String, ()> {
     Live::<String>::builder()
         .on_token(async |_cx, token: Option<String>| {
@@ -36,18 +50,10 @@ fn builder() -> LiveBuilder<String, ()> {
         })
         .user_key(|name: &String| name.clone())
         .topic::<Room>(|topic| {
-            topic
-                .on_subscribe(async |_cx, session, room: Room| match &*room.room {
-                    "closed" if *session.value() != "ann" => Access::Deny(Refusal::forbidden()),
-                    _ => Access::Allow,
-                })
-                .presence(async |_cx, session, _room, wish: Wish| {
-                    let Status { status } = wish.read()?;
-                    if status == "invisible" {
-                        return Err(Refusal::forbidden());
-                    }
-                    Ok(Member { name: session.value().to_uppercase(), status })
-                })
+            shown(topic).on_subscribe(async |_cx, session, room: Room| match &*room.room {
+                "closed" if *session.value() != "ann" => Access::Deny(Refusal::forbidden()),
+                _ => Access::Allow,
+            })
         })
         .topic::<Hall>(|topic| topic.public().count_members())
         .topic::<Bare>(|topic| topic.public())
