@@ -1,8 +1,10 @@
 //! The simulation's own test: cores that are broken on purpose, each of which it has to catch.
 //!
-//! The protocol crate is copied into a workspace of its own below the target directory, so that nothing of the checkout changes, and
-//! one core after the other is broken there by one replacement of text. Its simulation then has to fail; unbroken it has to hold.
+//! The protocol crate is copied into a workspace of its own below the target directory, so that nothing of the checkout changes. There
+//! each mutant's text becomes a choice between the sound and the broken one, by an environment variable, so that one build has them
+//! all. With each in turn its simulation has to fail; with none it has to hold.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +15,12 @@ use crate::failure::{Failure, OrMend, Result};
 use crate::project::Project;
 use crate::shell::{cargo, read};
 
-/// A core that is broken by replacing one text, which stands in its file once.
+/// A core that is broken by replacing one expression, or statements that end with a semicolon.
 struct Mutant {
     name: &'static str,
     /// Below `protocol/src`.
     file: &'static str,
+    /// Stands in its file once. Where backticks are in it, what is between them is replaced and the rest says where.
     sound: &'static str,
     broken: &'static str,
 }
@@ -26,8 +29,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a history that has lost an event passes for whole",
         file: "topic/mod.rs",
-        sound: "is_some_and(|entry| entry.prev == offset)",
-        broken: "is_some_and(|entry| entry.prev <= offset + 1)",
+        sound: "|entry| `entry.prev == offset`",
+        broken: "entry.prev <= offset + 1",
     },
     Mutant {
         name: "a history that is just whole passes for lost",
@@ -38,8 +41,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the server does not compare epochs",
         file: "topic/mod.rs",
-        sound: "if epoch == self.epoch.as_str() && self.reaches(offset)",
-        broken: "if self.reaches(offset)",
+        sound: "epoch == self.epoch.as_str()",
+        broken: "true",
     },
     Mutant {
         name: "the client does not compare epochs",
@@ -50,8 +53,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a cursor is live one event early",
         file: "delivery/mod.rs",
-        sound: "if self.position >= head {",
-        broken: "if self.position + 1 >= head {",
+        sound: "self.position >= head",
+        broken: "self.position + 1 >= head",
     },
     Mutant {
         name: "a position is not moved by what is sent",
@@ -74,8 +77,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the client takes an event whose prev is another",
         file: "client/mod.rs",
-        sound: "&& prev == s.offset",
-        broken: "",
+        sound: "&& `prev == s.offset`",
+        broken: "true",
     },
     Mutant {
         name: "the window of message ids forgets a scope's first",
@@ -86,8 +89,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a publish is sent again without its epoch",
         file: "client/requests.rs",
-        sound: "epoch: again.then_some(epoch)",
-        broken: "epoch: (again && false).then_some(epoch)",
+        sound: "again.then_some(epoch)",
+        broken: "None",
     },
     Mutant {
         name: "the client forgets what a gap has waived",
@@ -104,20 +107,20 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a gap reaches one event too far",
         file: "delivery/mod.rs",
-        sound: "(Missing::Dropped, Some((begins, _))) => begins,",
-        broken: "(Missing::Dropped, Some((begins, _))) => begins + 1,",
+        sound: "(Missing::Dropped, Some((begins, _))) => `begins`,",
+        broken: "begins + 1",
     },
     Mutant {
         name: "conflation loses removals",
         file: "topic/cursor.rs",
-        sound: "let entries = first(state.after(after), most);",
-        broken: "let entries = first(state.current().filter(|entry| entry.offset > after), most);",
+        sound: "first(state.after(after), most)",
+        broken: "first(state.current().filter(|entry| entry.offset > after), most)",
     },
     Mutant {
         name: "a reader that lags is never live again",
         file: "delivery/mod.rs",
-        sound: "if self.position >= head {",
-        broken: "if self.position > head {",
+        sound: "self.position >= head",
+        broken: "self.position > head",
     },
     Mutant {
         name: "a session's frames do not wait for its hook",
@@ -130,22 +133,42 @@ const MUTANTS: &[Mutant] = &[
 /// Worlds within which each mutant has to be caught.
 const SEEDS: &str = "5000";
 
+/// Which mutant, counted from 1, is chosen; none without it.
+const CHOICE: &str = "SIM_MUTANT";
+
+/// What the copy's crate has more than the original.
+const CHOOSE: &str = r#"
+extern crate std;
+
+/// Whether this mutant was chosen.
+pub(crate) fn is_mutant(number: usize) -> bool {
+    static CHOSEN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let chosen = || std::env::var("SIM_MUTANT").map_or(0, |chosen| chosen.parse().expect("a number"));
+    *CHOSEN.get_or_init(chosen) == number
+}
+"#;
+
 const MEND: &str = "teach the simulation (protocol/tests/sim) what this breaks";
+const NAME: &str =
+    "restore the text, or name what has taken its place in xtask/src/suites/mutants.rs";
 
 pub(super) fn run(project: &Project, _: Length) -> Result {
     let folder = project.target.join("mutants");
     let copy = Copy { folder: folder.clone() };
     copy.lay_out(&project.root).or_mend(folder.display(), "make it writable, or remove it")?;
+    copy.breed()?;
     copy.build()?;
-    if let Some(seed) = copy.simulate()? {
+    if let Some(seed) = copy.simulate(0)? {
         return Err(Failure::new(
             format!("the simulation fails on sound cores, at seed {seed}"),
             format!("SIM_SEED={seed} cargo test -p tidewire-protocol --test sim"),
         ));
     }
     let mut result = Ok(());
-    for mutant in MUTANTS {
-        let caught = copy.catch(mutant);
+    for (mutant, number) in MUTANTS.iter().zip(1..) {
+        let caught = copy.simulate(number).and_then(|seed| {
+            seed.ok_or_else(|| Failure::new(format!("{SEEDS} seeds do not show it"), MEND))
+        });
         match &caught {
             Ok(seed) => println!("  caught by seed {seed:>4}: {}", mutant.name),
             Err(failure) => println!("  NOT CAUGHT: {}: {}", mutant.name, failure.what),
@@ -173,34 +196,41 @@ impl Copy {
         fs::write(self.folder.join("Cargo.toml"), manifest)
     }
 
-    /// Breaks a core, lets the simulation look for it, and mends it; gives the seed that has caught it.
-    fn catch(&self, mutant: &Mutant) -> Result<u64> {
-        let file = self.folder.join("protocol/src").join(mutant.file);
-        let mend =
-            "restore the text, or name what has taken its place in xtask/src/suites/mutants.rs";
-        let sound = fs::read_to_string(&file).or_mend(file.display(), mend)?;
-        let times = sound.matches(mutant.sound).count();
-        if times != 1 {
-            let what = format!("`{}` stands {times} times in {}", mutant.sound, mutant.file);
-            return Err(Failure::new(what, mend));
+    /// Puts all mutants into the copy.
+    fn breed(&self) -> Result {
+        let sources = self.folder.join("protocol/src");
+        let files: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.file).collect();
+        let mut texts = BTreeMap::new();
+        for file in files {
+            let path = sources.join(file);
+            texts.insert(file, fs::read_to_string(&path).or_mend(path.display(), NAME)?);
         }
-        let write = |text: &str| fs::write(&file, text).or_mend(file.display(), "make it writable");
-        write(&sound.replace(mutant.sound, mutant.broken))?;
-        let caught = self.build().and_then(|()| self.simulate());
-        write(&sound)?;
-        caught?.ok_or_else(|| {
-            Failure::new(format!("{}: {SEEDS} seeds do not show it", mutant.name), MEND)
-        })
+        for mutant in MUTANTS {
+            let text = &texts[mutant.file];
+            let times = text.matches(&mutant.context()).count();
+            if times != 1 {
+                let what = format!("`{}` stands {times} times in {}", mutant.sound, mutant.file);
+                return Err(Failure::new(what, NAME));
+            }
+        }
+        for (file, text) in texts {
+            let path = sources.join(file);
+            fs::write(&path, with_choices(file, text))
+                .or_mend(path.display(), "make it writable")?;
+        }
+        let root = sources.join("lib.rs");
+        let text = fs::read_to_string(&root).or_mend(root.display(), NAME)? + CHOOSE;
+        fs::write(&root, text).or_mend(root.display(), "make it writable")
     }
 
     fn build(&self) -> Result {
         read(self.simulation().arg("--no-run"), "mend what the compiler names").map(|_| ())
     }
 
-    /// The first seed that fails, if one does.
-    fn simulate(&self) -> Result<Option<u64>> {
+    /// The first seed that fails with a mutant, if one does.
+    fn simulate(&self, mutant: usize) -> Result<Option<u64>> {
         let mut command = self.simulation();
-        command.args(["no_seed_breaks", "--", "--nocapture"]);
+        command.args(["no_seed_breaks", "--", "--nocapture"]).env(CHOICE, mutant.to_string());
         command.env("SIM_SEEDS", SEEDS).env("SIM_WHOLE", "1").env("RUST_BACKTRACE", "0");
         let output = command.output().or_mend("the simulation did not start", MEND)?;
         if output.status.success() {
@@ -220,6 +250,43 @@ impl Copy {
         command.args(["--package", "tidewire-protocol", "--no-default-features", "--test", "sim"]);
         command
     }
+}
+
+impl Mutant {
+    /// The text as it stands in the file.
+    fn context(&self) -> String {
+        self.sound.replace('`', "")
+    }
+
+    /// What comes before what is replaced, that, and what comes after.
+    fn parts(&self) -> (&str, &str, &str) {
+        let mut parts = self.sound.splitn(3, '`');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(before), Some(sound), Some(after)) => (before, sound, after),
+            _ => ("", self.sound, ""),
+        }
+    }
+}
+
+/// A file's text in which each of its mutants can be chosen. Mutants of one text are alternatives.
+fn with_choices(file: &str, mut text: String) -> String {
+    let mut alternatives: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
+    for (mutant, number) in MUTANTS.iter().zip(1..).filter(|(mutant, _)| mutant.file == file) {
+        alternatives.entry(mutant.sound).or_default().push((number, mutant));
+    }
+    for mutants in alternatives.values() {
+        let (before, sound, after) = mutants[0].1.parts();
+        let choices: String = mutants
+            .iter()
+            .map(|(number, Mutant { broken, .. })| {
+                format!("if crate::is_mutant({number}) {{ {broken} }} else ")
+            })
+            .collect();
+        let choice = format!("{choices}{{ {sound} }}");
+        let choice = if sound.ends_with(';') { choice } else { format!("({choice})") };
+        text = text.replace(&mutants[0].1.context(), &format!("{before}{choice}{after}"));
+    }
+    text
 }
 
 /// The workspace's manifest with the protocol crate as its only member.
@@ -268,10 +335,20 @@ mod tests {
     #[test]
     fn every_mutant_fits_its_file() {
         let project = Project::open().unwrap();
-        for Mutant { name, file, sound, broken } in MUTANTS {
-            let text = fs::read_to_string(project.root.join("protocol/src").join(file)).unwrap();
-            assert_eq!(text.matches(sound).count(), 1, "{name}");
-            assert_ne!(sound, broken);
+        for mutant in MUTANTS {
+            let file = project.root.join("protocol/src").join(mutant.file);
+            let text = fs::read_to_string(file).unwrap();
+            assert_eq!(text.matches(&mutant.context()).count(), 1, "{}", mutant.name);
+            assert_ne!(mutant.parts().1, mutant.broken);
         }
+    }
+
+    #[test]
+    fn mutants_of_one_text_are_alternatives() {
+        let text = with_choices("delivery/mod.rs", "x { self.position >= head }".into());
+        assert_eq!(text.matches("crate::is_mutant").count(), 2);
+        assert!(text.ends_with("else { self.position >= head }) }"), "{text}");
+        let text = with_choices("delivery/mod.rs", "x { self.position = last; }".into());
+        assert!(text.ends_with("{  } else { self.position = last; } }"), "{text}");
     }
 }
