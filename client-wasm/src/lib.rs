@@ -1,7 +1,6 @@
-//! The client for Rust front ends: typed topics over a connection that mends itself.
+//! The client for Rust programs and front ends: typed topics over a connection that mends itself.
 //!
 //! ```
-//! # #[cfg(target_arch = "wasm32")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! # use futures_util::StreamExt;
 //! # use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@
 //! # }
 //! use tidewire_client::Event;
 //!
-//! let live = tidewire_client::connect::<Chat>("/ws").build();
+//! let live = tidewire_client::connect::<Chat>("wss://app.example/ws").build();
 //! let general = Room { room: "general".into() };
 //! live.call(CreateRoom, &NewMessage { text: "general".into() }).await?;
 //! let mut room = live.follow(&general);
@@ -34,19 +33,20 @@
 //!
 //! After a lost connection every subscription goes on where it was: what was missed comes first, in order and once, and where
 //! the server no longer has it an [`Event::Gap`] says so. All of that is decided by `tidewire_protocol::client`; this crate
-//! moves its bytes. Only the browser has a driver (`wasm32-unknown-unknown`, in a page or a worker).
+//! moves its bytes.
+//!
+//! It is one API in two places: in a browser (`wasm32-unknown-unknown`, in a page or a worker) on the WebSocket that is there, and in
+//! a program on tokio. In a browser an address may be relative to the page; in a program `wss` is by rustls, behind the feature
+//! `tls`, which is on by default.
 //!
 //! Reading order: [`Live`] (what an application holds) → `engine` (carries out what the core decides, without a socket) →
-//! `driver` (socket, timer and page).
+//! `driver` (sockets, timer and clock).
 
-#![cfg_attr(
-    all(not(target_arch = "wasm32"), not(test)),
-    expect(dead_code, reason = "only the browser has a driver that uses it")
-)]
-
+mod builder;
 mod connection;
 mod driver;
 mod engine;
+mod entries;
 mod history;
 mod live;
 mod messages;
@@ -55,9 +55,10 @@ mod request;
 mod shared;
 mod subscription;
 
+pub use builder::{Builder, connect};
 pub use connection::{Connection, Connections};
-#[cfg(target_arch = "wasm32")]
-pub use driver::web::{Builder, connect};
+pub use driver::Spawnable;
+pub use entries::{Change, Entries};
 pub use history::{Page, Past, Range};
 pub use live::Live;
 pub use messages::Messages;

@@ -1,19 +1,22 @@
 //! [`Live`]: what an application holds of a client.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use tidewire_protocol::{
     code::ErrorCode,
     frame::client::History,
-    name::Topic,
+    name::{FillError, Topic},
     schema::{Call, TypedTopic},
 };
 
 use crate::{
-    Connection, Connections, Messages, Page, Publish, Range, Refusal, Request, RequestError,
-    Subscription, engine::Ask, request::read, shared::Shared,
+    Connection, Connections, Entries, Messages, Page, Publish, Range, Refusal, Request,
+    RequestError, Subscription,
+    engine::{Ask, Want},
+    request::read,
+    shared::Shared,
 };
 
 /// How long an answer may take where the caller says nothing: what a person will wait for.
@@ -34,7 +37,7 @@ impl Live {
     ///
     /// A topic without a valid name gives a stream that has [`Event::Ended`](crate::Event::Ended) only.
     pub fn subscribe<T: TypedTopic>(&self, topic: &T) -> Subscription<T::Event> {
-        Subscription::new(self.shared.clone(), self.read(topic, false))
+        Subscription::new(self.shared.clone(), self.read(topic, Want::Events))
     }
 
     /// Subscribes to a topic and asks for its state: the stream tells a [snapshot](crate::Event::Snapshot) before the events that
@@ -42,15 +45,38 @@ impl Live {
     ///
     /// A topic without a valid name gives a stream that has [`Event::Ended`](crate::Event::Ended) only.
     pub fn follow<T: TypedTopic>(&self, topic: &T) -> Subscription<T::Event, T::Snapshot> {
-        Subscription::new(self.shared.clone(), self.read(topic, true))
+        Subscription::new(self.shared.clone(), self.read(topic, Want::State))
     }
 
-    fn read<T: TypedTopic>(&self, topic: &T, stateful: bool) -> u64 {
-        let room = Subscription::<T::Event>::ROOM;
-        match topic.topic() {
-            Ok(name) => {
-                self.shared.turn(|engine, now| engine.subscribe(&name, room, stateful, now))
-            }
+    /// The state of a keyed topic, kept: the last event of each key, by its key.
+    ///
+    /// A topic without a valid name gives a state that has [`Change::Ended`](crate::Change::Ended) only.
+    pub fn keyed<T>(&self, topic: &T) -> Entries<T::Event>
+    where
+        T: TypedTopic<Snapshot = BTreeMap<String, <T as TypedTopic>::Event>>,
+    {
+        let reader = self.read(topic, Want::Keys);
+        Entries::keyed(Subscription::new(self.shared.clone(), reader), T::key_of)
+    }
+
+    /// Who is in a topic, kept: what the server shows of each member, by the user's key. It needs the rights of a subscription.
+    /// Who watches is no member by that: [`Subscription::present`] makes one.
+    ///
+    /// A topic without a valid name gives a state that has [`Change::Ended`](crate::Change::Ended) only.
+    pub fn presence<T: TypedTopic>(&self, topic: &T) -> Entries<T::Presence> {
+        let name = topic.topic().map(|name| format!("$presence:{name}"));
+        let reader = self.read_name(name.as_deref(), Want::State);
+        Entries::members(Subscription::new(self.shared.clone(), reader))
+    }
+
+    fn read<T: TypedTopic>(&self, topic: &T, want: Want) -> u64 {
+        self.read_name(topic.topic().as_deref(), want)
+    }
+
+    fn read_name(&self, name: Result<&str, &FillError>, want: Want) -> u64 {
+        let room = Subscription::<()>::ROOM;
+        match name {
+            Ok(name) => self.shared.turn(|engine, now| engine.subscribe(name, room, want, now)),
             Err(error) => {
                 let (code, message) = (ErrorCode::INVALID_TOPIC, Some(error.to_string()));
                 self.shared.turn(|engine, _| engine.refuse(Refusal { code, message }))

@@ -35,8 +35,8 @@ pub(crate) use inbox::Inbox;
 use names::Names;
 use requests::Requests;
 pub(crate) use requests::{Answer, Ask, Outcome};
-pub(crate) use subscribers::Raw;
 use subscribers::Subscribers;
+pub(crate) use subscribers::{Raw, Want};
 
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,20 +128,14 @@ impl Engine {
         self.connection.state == State::Closed
     }
 
-    /// Subscribes to a topic; `stateful` for its state too.
-    pub(crate) fn subscribe(
-        &mut self,
-        topic: &str,
-        room: usize,
-        stateful: bool,
-        now: Millis,
-    ) -> u64 {
+    /// Subscribes to a topic.
+    pub(crate) fn subscribe(&mut self, topic: &str, room: usize, want: Want, now: Millis) -> u64 {
         if self.is_closed() {
             return self.refuse(closed());
         }
         let reader = self.reader();
         let number = self.topics.intern(topic);
-        self.subscribers.begin(reader, number, room, stateful);
+        self.subscribers.begin(reader, number, room, want);
         self.core.subscribe(number, now);
         self.carry_out(now);
         reader
@@ -293,9 +287,9 @@ impl Engine {
         self.reply = None;
     }
 
-    pub(crate) fn closed(&mut self, link: u8, code: u16, reason: String, now: Millis) {
+    pub(crate) fn closed(&mut self, link: u8, code: CloseCode, reason: String, now: Millis) {
         self.connection.reason = reason;
-        self.core.handle_closed(link, CloseCode(code), now);
+        self.core.handle_closed(link, code, now);
         self.carry_out(now);
     }
 

@@ -8,7 +8,12 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidewire_protocol::{Millis, client::Continuity, code::ErrorCode, frame::Position};
+use tidewire_protocol::{
+    Millis,
+    client::{Cause, Continuity},
+    code::ErrorCode,
+    frame::Position,
+};
 
 use super::inbox::{Full, Inbox};
 use crate::{Gap, Refusal, Subscription};
@@ -20,6 +25,17 @@ struct State {
     at: Position,
     #[serde(default)]
     snapshot: Option<Box<RawValue>>,
+}
+
+/// What of a topic a reader wants to have whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Want {
+    /// What comes from now on.
+    Events,
+    /// Its state first, and again where events are missing.
+    State,
+    /// The same, of a state that the last event of each key keeps whole: what was conflated is not missing.
+    Keys,
 }
 
 /// An event before its data is decoded.
@@ -56,15 +72,28 @@ struct Reader {
     /// Events flow to it.
     live: bool,
     inbox: Inbox<Raw>,
-    /// It gets the topic's state first, and again where events are missing.
-    stateful: bool,
+    want: Want,
     /// What has come since the state was asked for, with the offset from which it is news.
     held: Option<Vec<(u64, Raw)>>,
 }
 
 impl Reader {
-    fn new(topic: u32, inbox: Inbox<Raw>, stateful: bool) -> Self {
-        Self { topic, live: false, inbox, stateful, held: None }
+    fn new(topic: u32, inbox: Inbox<Raw>, want: Want) -> Self {
+        Self { topic, live: false, inbox, want, held: None }
+    }
+
+    fn is_stateful(&self) -> bool {
+        self.want != Want::Events
+    }
+
+    /// Whether a gap takes something from the state that it has.
+    fn misses(&self, cause: Cause) -> bool {
+        self.live
+            && match self.want {
+                Want::Events => false,
+                Want::State => true,
+                Want::Keys => cause != Cause::Conflated,
+            }
     }
 
     /// Gives it something that is news from an offset on, or holds it back until the state is there.
@@ -81,8 +110,8 @@ impl Reader {
 }
 
 impl Subscribers {
-    pub(super) fn begin(&mut self, id: u64, topic: u32, room: usize, stateful: bool) {
-        self.readers.insert(id, Reader::new(topic, Inbox::new(room), stateful));
+    pub(super) fn begin(&mut self, id: u64, topic: u32, room: usize, want: Want) {
+        self.readers.insert(id, Reader::new(topic, Inbox::new(room), want));
         self.topics.entry(topic).or_default().push(id);
     }
 
@@ -90,7 +119,7 @@ impl Subscribers {
     pub(super) fn refuse(&mut self, id: u64, refusal: Refusal) {
         let mut inbox = Inbox::new(0);
         inbox.end(Some(Raw::Ended(refusal)));
-        self.readers.insert(id, Reader::new(0, inbox, false));
+        self.readers.insert(id, Reader::new(0, inbox, Want::Events));
     }
 
     /// Forgets a reader; gives the topic that it was still subscribed to.
@@ -121,7 +150,7 @@ impl Subscribers {
     pub(super) fn gap(&mut self, topic: u32, gap: Gap, continues: bool) {
         self.tell(topic, gap.to, |live| live.then_some(Raw::Gap(gap)));
         for id in self.readers_of(topic) {
-            if continues && self.readers.get(&id).is_some_and(|r| r.live && r.stateful) {
+            if continues && self.readers.get(&id).is_some_and(|reader| reader.misses(gap.cause)) {
                 self.need(id);
             }
         }
@@ -243,7 +272,7 @@ impl Subscribers {
     }
 
     fn is_stateful(&self, id: u64) -> bool {
-        self.readers.get(&id).is_some_and(|reader| reader.stateful)
+        self.readers.get(&id).is_some_and(Reader::is_stateful)
     }
 
     fn readers_of(&self, topic: u32) -> Vec<u64> {

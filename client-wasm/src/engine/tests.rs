@@ -16,7 +16,12 @@ use std::{
 use futures_core::Stream;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tidewire_protocol::{Millis, client::State, code::ErrorCode, schema::Schema};
+use tidewire_protocol::{
+    Millis,
+    client::State,
+    code::{CloseCode, ErrorCode},
+    schema::Schema,
+};
 use ts_rs::TS;
 
 use super::{Command, Engine};
@@ -30,6 +35,7 @@ struct Said {
 tidewire_protocol::schema! {
     schema Chat {
         topic Room { room: String } = "chat:{room}" { event: Said, publish: Said }
+        topic Prices = "prices" { event: Said, key: text }
         call Shout = "shout" (Said) -> Said;
     }
 }
@@ -105,7 +111,7 @@ impl Fixture {
     }
 
     fn lose(&self) {
-        self.shared.turn(|engine, now| engine.closed(0, 1006, "gone".into(), now));
+        self.shared.turn(|engine, now| engine.closed(0, CloseCode::ABNORMAL, "gone".into(), now));
     }
 
     /// To the next deadline, and through a reconnect.
@@ -423,7 +429,8 @@ fn a_server_that_said_stop_may_be_asked_again() {
     let f = Fixture::connected();
     f.live.reconnect();
     assert_eq!(f.commands(), []);
-    f.shared.turn(|engine, now| engine.closed(0, 4200, "who are you?".into(), now));
+    f.shared
+        .turn(|engine, now| engine.closed(0, CloseCode::UNAUTHORIZED, "who are you?".into(), now));
     assert_eq!(f.live.connection().reason, "who are you?");
     f.live.reconnect();
     assert_eq!(f.commands(), [Command::Open(0)]);

@@ -124,6 +124,30 @@ fn what_is_held_back_has_a_bound() {
 }
 
 #[test]
+fn what_was_conflated_is_not_missing_in_a_kept_state() {
+    let f = Fixture::connected();
+    let mut prices = f.live.keyed(&Prices);
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"], json!({"topic": "prices", "snapshot": true}));
+    f.answer(&sent[0], 3, &json!({"snapshot": {"a": {"text": "a"}, "b": {"text": "b"}}}));
+    f.receive(&json!({"topic": "$gap", "data":
+        {"topic": "prices", "after": 3, "to": 8, "cause": "conflated"}}));
+    let event = |key: &str, offset: u64, prev: u64| json!({"topic": "prices", "data": {"text": key}, "key": key, "offset": offset, "prev": prev});
+    f.receive(&event("c", 8, 7));
+    assert_eq!(f.sent(), Vec::<Value>::new());
+    let mut changes = Vec::new();
+    while let Poll::Ready(Some(change)) = poll(&mut prices) {
+        changes.push(format!("{change:?}"));
+    }
+    assert_eq!(changes, ["Whole", r#"Keys { set: ["c"], removed: [] }"#]);
+    assert_eq!(prices.entries().keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    // What was dropped is.
+    f.receive(&json!({"topic": "$gap", "data":
+        {"topic": "prices", "after": 8, "to": 9, "cause": "dropped"}}));
+    assert_eq!(f.sent()[0]["data"], json!({"topic": "prices", "snapshot": true}));
+}
+
+#[test]
 fn a_removed_key_is_told() {
     let f = Fixture::connected();
     let mut room = f.subscribed(41);

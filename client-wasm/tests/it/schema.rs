@@ -17,9 +17,26 @@ pub(crate) struct Say {
     pub(crate) text: String,
 }
 
+/// What is pinned to a board, under its name; an empty text takes it off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub(crate) struct Pin {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Who is in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) mood: String,
+}
+
 tidewire_protocol::schema! {
     pub(crate) schema Talk {
-        topic Room { room: String } = "room:{room}" { event: Said, publish: Say }
+        topic Room { room: String } = "room:{room}" { event: Said, publish: Say, presence: Member }
+        topic Board { board: String } = "board:{board}" { event: Pin, publish: Pin, key: name }
+        /// Its members are only counted.
+        topic Hall { hall: String } = "hall:{hall}" { event: Said }
         /// Nobody may subscribe.
         topic Vault = "vault" { event: Said }
         /// Gives it back louder; `"refuse"` is refused, and `"wait"` never answered.
