@@ -104,8 +104,8 @@ async fn read<V: Send + Sync + 'static, E>(
     let past = |Record { offset, prev, event }: Record| {
         let Event { data, key, removed, mid, version, .. } = &*event;
         let data = if *removed { None } else { Some(decode(offset, data)?) };
-        let text = |text: &Option<Box<str>>| text.as_deref().map(Into::into);
-        Ok(Past { data, offset, prev, key: text(key), mid: text(mid), version: *version })
+        let (key, mid) = (key.as_deref().map(Into::into), mid.as_deref().map(Into::into));
+        Ok(Past { data, offset, prev, key, mid, version: *version })
     };
     let events = records.into_iter().map(past).collect::<Result<_, _>>()?;
     Ok(History { epoch: place.epoch.as_str().into(), head: place.offset, events })

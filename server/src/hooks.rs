@@ -39,8 +39,8 @@ impl<S> Context<S> {
         self.mid.as_deref()
     }
 
-    pub(crate) fn with_mid(&self, mid: Option<&str>) -> Self {
-        Self { mid: mid.map(Into::into), ..self.clone() }
+    pub(crate) fn with_mid(&self, mid: Option<Arc<str>>) -> Self {
+        Self { state: Arc::clone(&self.state), mid }
     }
 }
 

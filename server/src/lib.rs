@@ -14,6 +14,7 @@ mod clock;
 mod close;
 mod connection;
 mod error;
+mod hex;
 mod history;
 mod hooks;
 mod hub;

@@ -1,6 +1,6 @@
 //! Typed topics: the rules an application gives each ([`TopicBuilder`]), and the handle to publish to one ([`TopicHandle`]).
 
-use std::{fmt, future::Future, hash::Hash, marker::PhantomData, time::Duration};
+use std::{fmt, future::Future, hash::Hash, marker::PhantomData, sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 use tidewire_protocol::{
@@ -44,7 +44,7 @@ type PublishHook<V> = Box<
 pub(crate) struct NewPublish<'a> {
     pub(crate) data: &'a RawValue,
     /// The client's name for it, where it counts.
-    pub(crate) mid: Option<&'a str>,
+    pub(crate) mid: Option<Arc<str>>,
 }
 
 /// One schema entry's rules, with its types erased.

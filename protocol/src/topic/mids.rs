@@ -4,6 +4,10 @@
 //! first: by age and by count in each scope, as the wire promises, and by bytes over all scopes, so that no number of users fills the
 //! memory. A name costs [`NAME_BYTES`] beside its text, which makes the bound of bytes one of count too.
 //!
+//! A scope's names are a list in order of their offsets, and beside it their hashes, close together: most names are new, and to see
+//! that a new one is not among a thousand takes a walk over 2 KiB, while a tree of names reads as many texts as it is deep, each from
+//! a place of its own. Names of equal hashes are told apart by their text, so that nobody gains by making them.
+//!
 //! Invariant: a name's offset is above those of all names that were remembered before it, so that offsets are their order.
 
 use alloc::{
@@ -13,11 +17,12 @@ use alloc::{
 
 use crate::Millis;
 
-/// What remembering a name costs beside its text: its share of both maps and of its scope's list, and its allocation.
-pub const NAME_BYTES: usize = 176;
+/// What remembering a name costs beside its text: its place in its scope's lists, which may have thrice the room that they need, and its
+/// allocation.
+pub const NAME_BYTES: usize = 160;
 
-/// What a scope costs beside its text.
-pub const SCOPE_BYTES: usize = 160;
+/// What a scope costs beside its text: its share of both maps, and the least room of its lists.
+pub const SCOPE_BYTES: usize = 400;
 
 /// How much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,24 +47,26 @@ impl Default for Window {
 #[derive(Debug, Default)]
 pub struct Mids {
     window: Window,
-    /// By offset.
-    names: BTreeMap<u64, Name>,
     scopes: BTreeMap<Arc<str>, Scope>,
+    /// Each scope by the offset of its oldest name, and when that was remembered.
+    oldest: BTreeMap<u64, (Millis, Arc<str>)>,
+    len: usize,
     bytes: usize,
+}
+
+/// The names of one scope, oldest first; there is at least one.
+#[derive(Debug, Default)]
+struct Scope {
+    names: VecDeque<Name>,
+    /// Of the same names.
+    hashes: VecDeque<u16>,
 }
 
 #[derive(Debug)]
 struct Name {
-    scope: Arc<str>,
-    name: Arc<str>,
+    text: Arc<str>,
+    offset: u64,
     at: Millis,
-}
-
-#[derive(Debug, Default)]
-struct Scope {
-    offsets: BTreeMap<Arc<str>, u64>,
-    /// The same offsets, ascending.
-    order: VecDeque<u64>,
 }
 
 impl Mids {
@@ -72,30 +79,25 @@ impl Mids {
     /// The offset of the publish that was made under this name, if it is remembered.
     pub fn find(&mut self, scope: &str, name: &str, now: Millis) -> Option<u64> {
         self.expire(now);
-        self.scopes.get(scope)?.offsets.get(name).copied()
+        self.scopes.get(scope)?.find(name)
     }
 
     /// A publish was made under this name, which [`find`](Self::find) has just not found. `offset` is above all before it.
-    pub fn remember(&mut self, scope: &str, name: &str, offset: u64, now: Millis) {
-        debug_assert!(self.names.last_key_value().is_none_or(|(&last, _)| last < offset));
-        let scope = match self.scopes.get_key_value(scope) {
-            Some((known, _)) => Arc::clone(known),
-            None => {
-                self.bytes += SCOPE_BYTES + scope.len();
-                scope.into()
-            }
-        };
-        let name: Arc<str> = name.into();
+    pub fn remember(&mut self, scope: &Arc<str>, name: &Arc<str>, offset: u64, now: Millis) {
+        let within = self.scopes.entry(Arc::clone(scope)).or_insert_with(|| {
+            self.oldest.insert(offset, (now, Arc::clone(scope)));
+            self.bytes += SCOPE_BYTES + scope.len();
+            Scope::default()
+        });
+        debug_assert!(within.names.back().is_none_or(|last| last.offset < offset));
+        debug_assert!(within.find(name).is_none());
+        within.hashes.push_back(hash(name));
+        within.names.push_back(Name { text: Arc::clone(name), offset, at: now });
+        self.len += 1;
         self.bytes += NAME_BYTES + name.len();
-        let within = self.scopes.entry(Arc::clone(&scope)).or_default();
-        debug_assert!(!within.offsets.contains_key(&name));
-        within.offsets.insert(Arc::clone(&name), offset);
-        within.order.push_back(offset);
-        let too_many = within.order.len() > self.window.names;
-        let oldest = within.order.front().copied().filter(|_| too_many);
-        self.names.insert(offset, Name { scope, name, at: now });
-        if let Some(oldest) = oldest {
-            self.forget(oldest);
+        let first = within.names.front().filter(|_| within.names.len() > self.window.names);
+        if let Some(first) = first.map(|first| first.offset) {
+            self.forget(first);
         }
         while self.bytes > self.window.bytes && self.drop_oldest() > 0 {}
         self.expire(now);
@@ -103,17 +105,15 @@ impl Mids {
 
     /// Forgets what is too old.
     pub fn expire(&mut self, now: Millis) {
-        while let Some((&oldest, name)) = self.names.first_key_value()
-            && now.saturating_sub(name.at) >= self.window.age_ms
-        {
-            self.forget(oldest);
+        while self.oldest().is_some_and(|at| now.saturating_sub(at) >= self.window.age_ms) {
+            self.drop_oldest();
         }
     }
 
     /// Forgets the oldest name. Returns the bytes that it cost, 0 if there is none.
     pub fn drop_oldest(&mut self) -> usize {
         let before = self.bytes;
-        if let Some((&oldest, _)) = self.names.first_key_value() {
+        if let Some((&oldest, _)) = self.oldest.first_key_value() {
             self.forget(oldest);
         }
         before - self.bytes
@@ -122,19 +122,19 @@ impl Mids {
     /// When the oldest name was remembered.
     #[must_use]
     pub fn oldest(&self) -> Option<Millis> {
-        self.names.first_key_value().map(|(_, name)| name.at)
+        self.oldest.first_key_value().map(|(_, (at, _))| *at)
     }
 
     /// How many names are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.len
     }
 
     /// Whether no name is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.len == 0
     }
 
     /// What all that is remembered costs.
@@ -145,17 +145,61 @@ impl Mids {
 
     /// Forgets a name that is its scope's oldest.
     fn forget(&mut self, offset: u64) {
-        let Some(Name { scope, name, .. }) = self.names.remove(&offset) else { return };
-        self.bytes -= NAME_BYTES + name.len();
+        let Some((_, scope)) = self.oldest.remove(&offset) else { return };
         let Some(within) = self.scopes.get_mut(&scope) else { return };
-        within.offsets.remove(&name);
-        let first = within.order.pop_front();
-        debug_assert_eq!(first, Some(offset));
-        if within.order.is_empty() {
-            self.scopes.remove(&scope);
-            self.bytes -= SCOPE_BYTES + scope.len();
+        if let Some(name) = within.forget_first() {
+            self.len -= 1;
+            self.bytes -= NAME_BYTES + name.text.len();
+        }
+        match within.names.front() {
+            Some(next) => {
+                self.oldest.insert(next.offset, (next.at, scope));
+            }
+            None => {
+                self.bytes -= SCOPE_BYTES + scope.len();
+                self.scopes.remove(&scope);
+            }
         }
     }
+}
+
+impl Scope {
+    fn forget_first(&mut self) -> Option<Name> {
+        self.hashes.pop_front();
+        let first = self.names.pop_front();
+        if self.names.capacity() > 3 * self.names.len().max(4) {
+            // What was remembered once must not take room for good.
+            let room = self.names.len() * 3 / 2;
+            self.names.shrink_to(room);
+            self.hashes.shrink_to(room);
+        }
+        first
+    }
+
+    /// The offset of a name. One that was sent again is mostly among the last.
+    fn find(&self, name: &str) -> Option<u64> {
+        let hash = hash(name);
+        let (older, newer) = self.hashes.as_slices();
+        let found = |hashes: &[u16], begins: usize| {
+            // In pieces without a branch within, which the compiler compares many at a time.
+            hashes.chunks(64).enumerate().rev().find_map(|(piece, hashes)| {
+                if !hashes.iter().fold(false, |is_among, other| is_among | (*other == hash)) {
+                    return None;
+                }
+                let begins = begins + piece * 64;
+                let names = self.names.range(begins..begins + hashes.len());
+                names.into_iter().find(|other| *other.text == *name).map(|name| name.offset)
+            })
+        };
+        found(newer, older.len()).or_else(|| found(older, 0))
+    }
+}
+
+/// FNV-1a, folded. It need not resist anybody: a scope's names are told apart by their text.
+fn hash(name: &str) -> u16 {
+    let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = name.bytes().fold(0x811c_9dc5, mix);
+    (hash >> 16 ^ hash) as u16
 }
 
 #[cfg(test)]
@@ -168,6 +212,10 @@ mod tests {
 
     const WINDOW: Window = Window { age_ms: 100, names: 3, bytes: 3_000 };
 
+    fn remember(mids: &mut Mids, scope: &str, name: &str, offset: u64, now: Millis) {
+        mids.remember(&scope.into(), &name.into(), offset, now);
+    }
+
     fn check(mids: &mut Mids, now: Millis, expected: &[(&str, &str, Option<u64>)]) {
         for &(scope, name, offset) in expected {
             assert_eq!(mids.find(scope, name, now), offset, "{scope} {name}");
@@ -177,8 +225,8 @@ mod tests {
     #[test]
     fn a_name_is_found_in_its_own_scope_only() {
         let mut mids = Mids::new(WINDOW);
-        mids.remember("ann", "1", 4, 0);
-        mids.remember("bob", "1", 7, 0);
+        remember(&mut mids, "ann", "1", 4, 0);
+        remember(&mut mids, "bob", "1", 7, 0);
         let expected =
             [("ann", "1", Some(4)), ("bob", "1", Some(7)), ("bob", "2", None), ("", "1", None)];
         check(&mut mids, 99, &expected);
@@ -187,11 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn names_of_equal_hashes_are_two() {
+        let first = "0";
+        let second = (1..).map(|n| format!("{n}")).find(|name| hash(name) == hash(first));
+        let second = &*second.expect("there are but 65,536 hashes");
+        let mut mids = Mids::new(WINDOW);
+        remember(&mut mids, "ann", first, 1, 0);
+        check(&mut mids, 0, &[("ann", first, Some(1)), ("ann", second, None)]);
+        remember(&mut mids, "ann", second, 2, 0);
+        check(&mut mids, 0, &[("ann", first, Some(1)), ("ann", second, Some(2))]);
+    }
+
+    #[test]
     fn a_scope_that_floods_forgets_its_own_names() {
         let mut mids = Mids::new(WINDOW);
-        mids.remember("ann", "first", 1, 0);
+        remember(&mut mids, "ann", "first", 1, 0);
         for offset in 2..1_000 {
-            mids.remember("bob", &format!("{offset}"), offset, 0);
+            remember(&mut mids, "bob", &format!("{offset}"), offset, 0);
         }
         check(
             &mut mids,
@@ -202,15 +262,30 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_takes_no_more_room_than_it_needs() {
+        let mut mids = Mids::new(Window { names: 1_000, bytes: 1 << 20, ..WINDOW });
+        for offset in 1..=1_000 {
+            remember(&mut mids, "ann", &format!("{offset}"), offset, 0);
+        }
+        while mids.len() > 1 {
+            mids.drop_oldest();
+            let Scope { names, hashes } = &mids.scopes["ann"];
+            let room = 3 * names.len().max(4);
+            assert!(names.capacity() <= room && hashes.capacity() <= room);
+        }
+        check(&mut mids, 0, &[("ann", "1000", Some(1_000))]);
+    }
+
+    #[test]
     fn scopes_without_number_stay_within_the_bytes() {
         let mut mids = Mids::new(WINDOW);
         for offset in 1..1_000 {
-            mids.remember(&format!("user-{offset}"), &"m".repeat(64), offset, 0);
+            remember(&mut mids, &format!("user-{offset}"), &"m".repeat(64), offset, 0);
             assert!(mids.bytes() <= WINDOW.bytes);
         }
         check(&mut mids, 0, &[("user-999", &"m".repeat(64), Some(999))]);
-        assert!((5..10).contains(&mids.len()), "{}", mids.len());
-        mids.remember(&"u".repeat(4_000), "1", 1_000, 0);
+        assert!((4..10).contains(&mids.len()), "{}", mids.len());
+        remember(&mut mids, &"u".repeat(4_000), "1", 1_000, 0);
         assert!(mids.is_empty(), "one that does not fit at all is not remembered");
     }
 
@@ -264,7 +339,7 @@ mod tests {
                 let found = mids.find(&scope, &name, now);
                 prop_assert_eq!(found, naive.find(&scope, &name, now));
                 if found.is_none() {
-                    mids.remember(&scope, &name, head, now);
+                    remember(&mut mids, &scope, &name, head, now);
                     naive.remember(&scope, &name, head, now);
                 }
                 prop_assert_eq!((mids.len(), mids.bytes()), (naive.0.len(), naive.bytes()));

@@ -62,7 +62,7 @@ pub struct Event {
     /// The key is no more.
     pub removed: bool,
     /// The id of the client's publish that it came from.
-    pub mid: Option<Box<str>>,
+    pub mid: Option<Arc<str>>,
     /// The version of the application's state that has it.
     pub version: Option<u64>,
     /// The id of a session that is not given it.

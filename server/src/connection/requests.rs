@@ -54,7 +54,7 @@ pub(super) struct Frame {
     topic: String,
     pub(super) data: Box<RawValue>,
     pub(super) id: Option<u64>,
-    mid: Option<Box<str>>,
+    mid: Option<Arc<str>>,
     epoch: Option<Box<str>>,
     /// The length of its text.
     pub(super) bytes: usize,
@@ -197,14 +197,13 @@ impl<V: Send + Sync + 'static> Request<V> {
         if mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > MID_BYTES) {
             return Err(Refusal::invalid_data().message("a mid has 1 to 64 bytes"));
         }
-        let once =
-            mid.and_then(|mid| Some(Once { scope: self.session.scope()?, name: mid.into() }));
+        let once = mid.and_then(|name| Some(Once { scope: self.session.scope()?, name }));
         let publish = async {
-            let mid = once.as_ref().map(|once| &*once.name);
-            let new = NewPublish { data: &frame.data, mid };
+            let mid = once.as_ref().map(|once| Arc::clone(&once.name));
+            let new = NewPublish { data: &frame.data, mid: mid.clone() };
             let event = hook(self.session.clone(), &params, new)?;
             let event = event.timed(live.counters(), Hook::Publish).await?;
-            let event = Arc::new(Event { mid: mid.map(Into::into), ..event });
+            let event = Arc::new(Event { mid, ..event });
             let once = once.clone();
             let publish = |keep| Publish { once, epoch, ..Publish::new(event, keep) };
             live.append(&topic, Some(rule), publish)

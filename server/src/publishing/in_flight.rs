@@ -7,6 +7,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
     future::Future,
+    hash::{Hash, Hasher},
     sync::{Mutex, MutexGuard},
 };
 
@@ -15,20 +16,34 @@ use tokio::sync::watch;
 
 use crate::broker::Once;
 
-type Key = (Topic, Once);
+/// Which publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    topic: Topic,
+    once: Once,
+}
+
+impl Hash for Key {
+    /// By the name alone: hardly two of those under way at a time are called the same.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.once.name.hash(state);
+    }
+}
+
 /// Where the first was appended; closed without it if that failed.
-type Landed = Option<Position>;
+type Landed = watch::Sender<Option<Position>>;
 
 #[derive(Default)]
 pub(crate) struct InFlight {
-    flights: Mutex<HashMap<Key, watch::Receiver<Landed>>>,
+    /// With what tells those that wait for it, where there are some.
+    flights: Mutex<HashMap<Key, Option<Landed>>>,
 }
 
 /// The first of its name; it is over when this is dropped.
 struct Flight<'a> {
     in_flight: &'a InFlight,
     key: Key,
-    landed: watch::Sender<Landed>,
+    is_over: bool,
 }
 
 impl InFlight {
@@ -40,7 +55,7 @@ impl InFlight {
         once: &Once,
         publish: impl Future<Output = Result<Position, E>>,
     ) -> Result<Position, E> {
-        let key = (topic.clone(), once.clone());
+        let key = Key { topic: topic.clone(), once: once.clone() };
         let flight = loop {
             match self.begin(&key) {
                 Ok(flight) => break flight,
@@ -54,31 +69,49 @@ impl InFlight {
             }
         };
         let position = publish.await?;
-        flight.landed.send_replace(Some(position.clone()));
+        flight.land(&position);
         Ok(position)
     }
 
     /// Begins a flight, or gives what tells of the one under way.
-    fn begin(&self, key: &Key) -> Result<Flight<'_>, watch::Receiver<Landed>> {
+    fn begin(&self, key: &Key) -> Result<Flight<'_>, watch::Receiver<Option<Position>>> {
         match self.lock().entry(key.clone()) {
-            Entry::Occupied(first) => Err(first.get().clone()),
+            Entry::Occupied(mut first) => {
+                Err(first.get_mut().get_or_insert_with(|| watch::channel(None).0).subscribe())
+            }
             Entry::Vacant(place) => {
-                let (landed, receiver) = watch::channel(None);
-                place.insert(receiver);
-                Ok(Flight { in_flight: self, key: key.clone(), landed })
+                place.insert(None);
+                Ok(Flight { in_flight: self, key: key.clone(), is_over: false })
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Landed>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Option<Landed>>> {
         self.flights.lock().expect("no panic while publishes are looked up")
     }
 }
 
+impl Flight<'_> {
+    /// Tells who waits where the first was appended.
+    fn land(mut self, position: &Position) {
+        if let Some(landed) = self.end() {
+            landed.send_replace(Some(position.clone()));
+        }
+    }
+
+    /// Frees the name. Returns what tells of it, if somebody waits.
+    fn end(&mut self) -> Option<Landed> {
+        self.is_over = true;
+        self.in_flight.lock().remove(&self.key).flatten()
+    }
+}
+
 impl Drop for Flight<'_> {
-    /// Who waits is told by the sender's end, after this: it then finds the name free.
+    /// Who waits learns of a failure by the sender's end, and finds the name free.
     fn drop(&mut self) {
-        self.in_flight.lock().remove(&self.key);
+        if !self.is_over {
+            drop(self.end());
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use turns::Turns;
 use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
+    hex,
     hooks::BoxFuture,
     hub::{Began, Beginning, Reader, Subscription},
     live::Live,
@@ -268,21 +269,29 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// Whose a publish of this session is, when it is sent again: the user's, else the client instance's; of a plain session without a
     /// user nobody's.
     pub(crate) fn scope(&self) -> Option<Arc<str>> {
-        let scope = match (&self.inner.user, self.inner.client.get()) {
-            (Some(user), _) => format!("user:{user}"),
-            (None, Some(client)) => format!("client:{:032x}", u128::from_be_bytes(*client)),
+        let of = match (&self.inner.user, self.inner.client.get()) {
+            (Some(_), _) => "user:",
+            (None, Some(_)) => "client:",
             (None, None) => return None,
         };
-        Some(scope.into())
+        Some(self.named(of).into())
     }
 
     /// By what the session's user is known as a member.
     fn member_key(&self) -> String {
+        self.named("")
+    }
+
+    /// The user's key behind `of`, else the client instance, else the session's id.
+    fn named(&self, of: &str) -> String {
+        let mut name = String::with_capacity(64);
+        name.push_str(of);
         match (&self.inner.user, self.inner.client.get()) {
-            (Some(user), _) => user.to_string(),
-            (None, Some(client)) => format!("{:032x}", u128::from_be_bytes(*client)),
-            (None, None) => self.id().into(),
+            (Some(user), _) => name.push_str(user),
+            (None, Some(client)) => hex::write(*client, &mut name),
+            (None, None) => name.push_str(self.id()),
         }
+        name
     }
 
     /// Makes the session's user a member of a topic that it is subscribed to, or changes what is shown of it.

@@ -83,8 +83,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the window of message ids forgets a scope's first",
         file: "topic/mids.rs",
-        sound: "within.offsets.insert(Arc::clone(&name), offset);",
-        broken: "if !within.order.is_empty() { within.offsets.insert(Arc::clone(&name), offset); }",
+        sound: "within.hashes.push_back(hash(name));",
+        broken: "within.hashes.push_back(hash(name) ^ u16::from(within.names.is_empty()));",
     },
     Mutant {
         name: "a publish is sent again without its epoch",

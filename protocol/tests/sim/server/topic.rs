@@ -1,6 +1,6 @@
 //! One topic: the broker's log of it, and the node's subscribers with the passes that bring them its events.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use tidewire_protocol::{
     Millis,
@@ -89,7 +89,8 @@ impl Topic {
         if epoch.is_some_and(|epoch| epoch != self.epoch) {
             return Published::OtherEpoch;
         }
-        let once = scope.map(|scope| (scope.to_string(), event.payload.to_string()));
+        let text = |number: &dyn ToString| -> Arc<str> { number.to_string().into() };
+        let once = scope.map(|scope| (text(&scope), text(&event.payload)));
         if let Some((scope, name)) = &once
             && let Some(first) = self.mids.find(scope, name, now)
         {
