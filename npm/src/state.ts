@@ -330,7 +330,8 @@ class StateKeeper<State> implements Keeper {
         if (this.#asking !== asking) return;
         const { epoch, offset, snapshot } = (answer ?? {}) as Position & { snapshot?: unknown };
         // Made for somebody else, before events that the state has already.
-        if (this.#position?.epoch === epoch && offset < this.#position.offset) return again();
+        const position = this.#position;
+        if (position && position.epoch === epoch && offset < position.offset) return again();
         this.#reset(snapshot, { epoch, offset });
         this.#follow(offset);
       },

@@ -5,7 +5,8 @@ import { items, presence, TidewireError } from "../src/index.js";
 import { fixture, settle } from "./fake.js";
 
 const rounds = process.env.TIDEWIRE_LONG ? 500_000 : 20_000;
-const seed = Number(process.env.TIDEWIRE_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/** One that found something once, and another. */
+const seeds = [3836748275, Number(process.env.TIDEWIRE_SEED ?? Math.floor(Math.random() * 2 ** 32))];
 
 const vectors: { frames: { text: string }[] } = JSON.parse(
   readFileSync(new URL("../../vectors/tuples.json", import.meta.url), "utf8"),
@@ -29,7 +30,8 @@ function mutate(text: string, random: (below: number) => number): string {
   return text.slice(0, at) + pieces[random(pieces.length)] + text.slice(at + random(4));
 }
 
-test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
+for (const seed of seeds) test(`mutated frames break nothing (TIDEWIRE_SEED=${seed})`, async () => {
+  mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
   const random = randomFrom(seed);
   const { live, errors, socket, sockets, state } = fixture();
