@@ -140,7 +140,8 @@ fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     npm::install(&project.npm())?;
     let wasm_opt = project.npm().join("node_modules/.bin/wasm-opt");
     let mut command = Command::new(&wasm_opt);
-    command.arg("-Oz").args(FEATURES).args(STRIP).arg(module).arg("-o").arg(out);
+    // Twice, because the second round finds what the first one left.
+    command.args(["-Oz", "-Oz"]).args(FEATURES).args(STRIP).arg(module).arg("-o").arg(out);
     shell::run(
         &mut command,
         "if it names a feature, turn that off for the compiler; else: cd npm && npm ci",
