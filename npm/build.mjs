@@ -72,4 +72,5 @@ if (!existsSync(join(root, "wasm/core.wasm"))) fail("npm/wasm is missing: run `c
 rmSync(dist, { recursive: true, force: true });
 declare();
 await bundle();
+copyFileSync(join(root, "wasm/core.wasm"), join(dist, "core.wasm"));
 for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", license), join(dist, license));

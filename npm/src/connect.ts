@@ -1,7 +1,10 @@
 // The way in: options, and their defaults from the runtime.
 
+// First, because a page's file compresses best where the text of the WASM has code on one side only.
+import { inlined } from "./inlined.js";
 import { ErrorCode } from "./codes.js";
 import { connection } from "./connection.js";
+import { type CoreLoader, type CoreSource, coreSource } from "./core.js";
 import { Driver } from "./driver.js";
 import { type ErrorSink, reportUncaught, TidewireError } from "./errors.js";
 import type { Live } from "./live.js";
@@ -27,6 +30,9 @@ export interface ConnectOptions {
   readonly onError?: ErrorSink | undefined;
 }
 
+/** The type of {@link connect}. */
+export type Connect = <Topics, Calls>(schema: Schema<Topics, Calls>, options: ConnectOptions) => Live<Topics, Calls>;
+
 /**
  * Connects to a Tidewire server, and stays connected until {@link Live.close} is called or the server says not to come back.
  *
@@ -43,18 +49,32 @@ export interface ConnectOptions {
  *
  * @throws TypeError if the URL is none, or the runtime has no WebSocket and none was given.
  */
-export function connect<Topics, Calls>(schema: Schema<Topics, Calls>, options: ConnectOptions): Live<Topics, Calls> {
+export const connect: Connect = /* @__PURE__ */ connectWith(inlined);
+
+/**
+ * A {@link connect} that takes the core from elsewhere instead of the package's own text, which is then not in the bundle: `tidewire/core.wasm`,
+ * served as a file of its own or imported by a runtime that compiles only what was uploaded with the application.
+ *
+ * @example
+ * const connect = connectWith(() => WebAssembly.instantiateStreaming(fetch("/core.wasm")));
+ */
+export function connectWith(load: CoreLoader): Connect {
+  const newCore = coreSource(load);
+  return (schema, options) => connection(driverOf(newCore, schema.entries, options)) as never;
+}
+
+function driverOf(newCore: CoreSource, entries: Schema<unknown>["entries"], options: ConnectOptions): Driver {
   const { url, token, onError = reportUncaught } = options;
   const address = socketUrl(url);
   const source = typeof token === "function" ? token : () => token;
-  const driver = new Driver({ token: source, entries: schema.entries, onError });
+  const driver = new Driver({ token: source, entries, onError });
   if (address !== undefined) {
-    void driver.start(dialOf(address, options));
+    void driver.start(newCore, dialOf(address, options));
   } else {
     const text = `${url} is a path, and there is no page whose host it could be on: give the whole address`;
     driver.refuse(new TidewireError(ErrorCode.not_sent, text));
   }
-  return connection(driver) as unknown as Live<Topics, Calls>;
+  return driver;
 }
 
 function dialOf(address: string, { WebSocket }: ConnectOptions): Dial {

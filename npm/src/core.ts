@@ -1,7 +1,5 @@
-// The WASM core: loading it, and the tables of its crate (client-wasm/core) in TypeScript.
+// The core: loading it, and the tables of its crate (client-wasm/core) in TypeScript.
 
-import wasm from "../wasm/core.wasm";
-import { decode } from "./bytes.js";
 import { ErrorCode } from "./codes.js";
 import { TidewireError } from "./errors.js";
 
@@ -105,26 +103,36 @@ export interface Core {
   arg(index: number): number;
 }
 
-let loading: Promise<WebAssembly.Exports> | undefined;
+/**
+ * Loads the core: gives what {@link WebAssembly.instantiate} gives of the bytes of `tidewire/core.wasm`. A failure is reported, and the next
+ * connection loads anew.
+ */
+export type CoreLoader = () => Promise<{ readonly instance: { readonly exports: object } }>;
 
-/** A new client; the first loads the module, which all share. */
-export async function newCore(): Promise<Core> {
-  loading ??= load();
-  const { create, ...functions } = await loading;
+/** Gives new clients of one core, which is loaded with the first. */
+export type CoreSource = () => Promise<Core>;
+
+/** The clients of the core that a loader gives. */
+export function coreSource(load: CoreLoader): CoreSource {
+  let loading: ReturnType<CoreLoader> | undefined;
+  return async () => {
+    loading ??= load();
+    try {
+      const { instance } = await loading;
+      return newCore(instance.exports);
+    } catch (cause) {
+      loading = undefined;
+      const text =
+        "WebAssembly does not run here; a page with a Content-Security-Policy needs 'wasm-unsafe-eval' in its script-src";
+      throw new TidewireError(ErrorCode.internal, text, { cause });
+    }
+  };
+}
+
+function newCore({ create, ...functions }: { readonly create?: unknown }): Core {
   // It only spreads reconnects.
   const client: unknown = (create as Function)(Math.random() * Number.MAX_SAFE_INTEGER);
   // The module's functions take the client first; what it exports besides, its memory, cannot be bound.
   const bound = Object.entries(functions).map(([name, value]) => [name, (value as Function).bind?.(undefined, client)]);
   return Object.fromEntries(bound) as Core;
-}
-
-async function load(): Promise<WebAssembly.Exports> {
-  try {
-    const { instance } = await WebAssembly.instantiate(decode(wasm));
-    return instance.exports;
-  } catch (cause) {
-    const text =
-      "WebAssembly does not run here; a page with a Content-Security-Policy needs 'wasm-unsafe-eval' in its script-src";
-    throw new TidewireError(ErrorCode.internal, text, { cause });
-  }
 }

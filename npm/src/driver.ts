@@ -5,7 +5,7 @@
 import { alarm } from "./alarm.js";
 import { ErrorCode } from "./codes.js";
 import { type ConnectionState, greeting, initialState, stateOf } from "./connection-state.js";
-import { type Core, Flag, newCore, Op } from "./core.js";
+import { type Core, type CoreSource, Flag, Op } from "./core.js";
 import { type ErrorSink, errorOf, TidewireError } from "./errors.js";
 import { frameText, pongFrame, requestText } from "./frames.js";
 import type { HistoryOptions } from "./history.js";
@@ -67,7 +67,7 @@ export class Driver implements Home {
   }
 
   /** Loads the core and connects; calls made before it is there follow in order. Without it all calls wait. */
-  async start(dial: Dial): Promise<void> {
+  async start(newCore: CoreSource, dial: Dial): Promise<void> {
     const { token } = this.#options;
     this.#links = [0, 1].map((number) =>
       link(dial, token, this.onError, {

@@ -3,9 +3,10 @@
 // Reading order: connect → connection (what a page calls) → driver (carries out what the core decides) → core, tuple (numbers),
 // link (socket and token), member (one subscription), topics (who hears of what).
 
+export { type Connect, type ConnectOptions, connect, connectWith } from "./connect.js";
 export { CloseCode, ErrorCode } from "./codes.js";
-export { type ConnectOptions, connect } from "./connect.js";
 export type { ConnectionState, ConnectionStore } from "./connection-state.js";
+export type { CoreLoader } from "./core.js";
 export { type ErrorSink, TidewireError } from "./errors.js";
 export type { History, HistoryEvent, HistoryOptions } from "./history.js";
 export type { Live, MessageHandler } from "./live.js";

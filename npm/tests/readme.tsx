@@ -1,6 +1,6 @@
 // The code of README.md and docs/client.md, compiled by `npm run typecheck`; readme.test.ts holds them together.
 
-import { connect, ErrorCode, items, presence, reduced, type Schema, TidewireError, topicName } from "../src/index.js";
+import { connect, connectWith, ErrorCode, items, presence, reduced, type Schema, TidewireError, topicName } from "../src/index.js";
 import { createLiveContext, useCall, useConnection, usePresence, useTopic } from "../src/react.js";
 
 interface Message {
@@ -119,4 +119,9 @@ export function NewRoom() {
       {state === "failed" ? String(error) : `Create a room (${here?.count ?? 0} here)`}
     </button>
   );
+}
+
+{
+  const connect = connectWith(() => WebAssembly.instantiateStreaming(fetch("/core.wasm")));
+  connect(chat, { url: "/ws" });
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { ErrorCode, type EventFrame, type Gap } from "../src/index.js";
+import { coreSource } from "../src/core.js";
 import { Driver } from "../src/driver.js";
+import { inlined } from "../src/inlined.js";
 import { Member } from "../src/member.js";
 import { connected, FakeSocket, fixture, settle } from "./fake.js";
 
@@ -271,7 +273,7 @@ test("numbers of topics are free again once nobody subscribes", async () => {
   const server = new FakeSocket("", []);
   let dialled = () => {};
   const dialling = new Promise<void>((resolve) => (dialled = resolve));
-  await driver.start((sink) => {
+  await driver.start(coreSource(inlined), (sink) => {
     server.onopen = () => sink.opened();
     server.onmessage = ({ data }) => sink.message(data);
     dialled();
