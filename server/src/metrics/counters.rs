@@ -56,6 +56,8 @@ pub(crate) struct Counters {
     sent_bytes: Count,
     untyped: Count,
     lags: Count,
+    relayed: Count,
+    relay_failures: Count,
     gaps: [Count; GAPS.len()],
     /// One more than the table has: the last is for all others.
     closed: Vec<Count>,
@@ -96,6 +98,8 @@ impl Default for Counters {
             sent_bytes: Count::default(),
             untyped: Count::default(),
             lags: Count::default(),
+            relayed: Count::default(),
+            relay_failures: Count::default(),
             gaps: Default::default(),
             closed: counts(CloseCode::ALL.len() + 1),
             errors: counts(ErrorCode::ALL.len() + 1),
@@ -147,6 +151,14 @@ impl Counters {
         self.lags.add(1);
     }
 
+    pub(crate) fn relayed(&self, rows: usize) {
+        self.relayed.add(rows as u64);
+    }
+
+    pub(crate) fn relay_failed(&self) {
+        self.relay_failures.add(1);
+    }
+
     /// A subscriber was not given some events.
     pub(crate) fn gap(&self, cause: GapCause) {
         self.gaps[match cause {
@@ -177,6 +189,8 @@ impl Counters {
         metrics.sent_bytes_total = self.sent_bytes.total();
         metrics.published_total.push(("untyped".into(), self.untyped.total()));
         metrics.lags_total = self.lags.total();
+        metrics.relayed_total = self.relayed.total();
+        metrics.relay_failures_total = self.relay_failures.total();
         metrics.gaps_total = GAPS.into_iter().zip(self.gaps.iter().map(Count::total)).collect();
         let closes = CloseCode::ALL.iter().map(|(_, name, _)| *name).chain(["other"]);
         metrics.closed_total = closes.zip(self.closed.iter().map(Count::total)).collect();

@@ -44,6 +44,11 @@ pub struct Metrics {
     pub lags_total: u64,
     /// Ranges of events that a subscriber was not given, by cause: `dropped`, `conflated`, `lost`.
     pub gaps_total: Vec<(&'static str, u64)>,
+    /// Rows of outboxes whose events relays here have published.
+    pub relayed_total: u64,
+    /// Turns of relays that failed and are tried again: by the database, the broker, or a row that cannot be published. One that goes on growing says
+    /// that nothing is relayed.
+    pub relay_failures_total: u64,
     /// Sessions that have ended, by the name of their close code; `other` for a code that is not in the table.
     pub closed_total: Vec<(&'static str, u64)>,
     /// Error frames that were sent, by the name of their code; `other` for the application's.

@@ -40,6 +40,12 @@ impl Metrics {
         text.labelled("published_total", "Events appended.", "entry", &self.published_total);
         text.counter("lags_total", "Subscriptions that did not keep up.", self.lags_total);
         text.labelled("gaps_total", "Ranges of events not delivered.", "cause", &self.gaps_total);
+        text.counter("relayed_total", "Rows of outboxes published.", self.relayed_total);
+        text.counter(
+            "relay_failures_total",
+            "Turns of relays that failed.",
+            self.relay_failures_total,
+        );
         text.labelled("closed_total", "Sessions that have ended.", "code", &self.closed_total);
         text.labelled("errors_total", "Error frames sent.", "code", &self.errors_total);
         text.labelled("refused_total", "Upgrades refused.", "cause", &self.refused_total);

@@ -101,6 +101,7 @@ impl<V: Send + Sync + 'static, S: OutboxStore> Runner<V, S> {
                     }
                 }
                 Err(error) => {
+                    self.live.counters().relay_failed();
                     let relay = &*self.scope;
                     tracing::warn!(error = &error as &dyn std::error::Error, relay, "not relayed");
                     self.wait(backoff, Wake::Ignored).await;
@@ -141,6 +142,7 @@ impl<V: Send + Sync + 'static, S: OutboxStore> Runner<V, S> {
         }
         if !done.is_empty() {
             self.store.done(&done).await.map_err(TurnError::Store)?;
+            self.live.counters().relayed(done.len());
         }
         published.map(|()| Turn::Worked)
     }

@@ -333,6 +333,8 @@ async fn a_database_that_fails_is_asked_again_and_a_broker_that_hangs_is_left() 
         hears(&mut heard, n..=n).await;
     }
     eventually("all is noted", || shop.is_empty()).await.unwrap();
+    let metrics = live.metrics();
+    assert_eq!((metrics.relayed_total, metrics.relay_failures_total), (3, 11));
 }
 
 #[tokio::test(start_paused = true)]
