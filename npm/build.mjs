@@ -7,10 +7,11 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { inlineWasm } from "./inline-wasm.mjs";
+import { jsCore } from "./js-core.mjs";
 
 const root = import.meta.dirname;
 const dist = join(root, "dist");
-const entries = ["index", "react"];
+const entries = ["index", "react", "js"];
 
 const fail = (text) => {
   console.error(`tidewire: ${text}`);
@@ -52,7 +53,7 @@ async function bundle() {
     format: "esm",
     // The oldest of each that is supported.
     target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
-    plugins: [inlineWasm, sharedEntry],
+    plugins: [inlineWasm, jsCore, sharedEntry],
     external: ["react"],
     sourcemap: true,
     charset: "utf8",

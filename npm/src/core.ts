@@ -123,7 +123,7 @@ export function coreSource(load: CoreLoader): CoreSource {
     } catch (cause) {
       loading = undefined;
       const text =
-        "WebAssembly does not run here; a page with a Content-Security-Policy needs 'wasm-unsafe-eval' in its script-src";
+        "WebAssembly does not run here: a page's Content-Security-Policy needs 'wasm-unsafe-eval' in script-src, else import connect from tidewire/js";
       throw new TidewireError(ErrorCode.internal, text, { cause });
     }
   };

@@ -4,3 +4,9 @@ declare module "*.wasm" {
   const text: string;
   export default text;
 }
+// The same as JavaScript.
+declare module "*.wasm2js" {
+  /** Makes the module's exports. */
+  const make: () => object;
+  export default make;
+}

@@ -19,6 +19,8 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CORE: &str = "tidewire-core-wasm";
 /// What the file of the module is called.
 const OUT_NAME: &str = "core.wasm";
+/// And the same as JavaScript, for pages without WebAssembly.
+const JS_OUT_NAME: &str = "core.wasm2js";
 
 /// WASM that Chrome 96, Firefox 100 and Safari 15.4 all run. wasm-opt refuses a module that uses
 /// anything else, so a compiler that begins to is noticed here and not in a browser.
@@ -43,6 +45,15 @@ pub(crate) enum Library {
     Std,
 }
 
+/// Which instructions a module may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    /// Those of [`FEATURES`].
+    All,
+    /// Those of WASM's first version, which is what wasm2js reads.
+    First,
+}
+
 /// Who compiles to WASM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compiler {
@@ -50,13 +61,14 @@ pub(crate) enum Compiler {
     Debian,
 }
 
-/// Builds the module of the npm package into `npm/wasm/`.
+/// Builds the module of the npm package into `npm/wasm/`, as WASM and as JavaScript.
 pub(crate) fn build(project: &Project) -> Result {
     project.once("WASM core", || {
-        let module = compile(project)?;
+        npm::install(&project.npm())?;
         let folder = project.npm().join("wasm");
         fs::create_dir_all(&folder).or_mend(folder.display(), "make npm/ writable")?;
-        optimise(project, &module, &folder.join(OUT_NAME))
+        optimise(project, &compile(project, Instructions::All)?, &folder.join(OUT_NAME))?;
+        translate(project, &compile(project, Instructions::First)?, &folder.join(JS_OUT_NAME))
     })
 }
 
@@ -125,10 +137,13 @@ fn add_target() -> Result {
     shell::run(Command::new("rustup").args(["target", "add", TARGET]), mend)
 }
 
-fn compile(project: &Project) -> Result<PathBuf> {
+fn compile(project: &Project, instructions: Instructions) -> Result<PathBuf> {
     let compiler = Compiler::choose(project)?;
-    shell::announce("compiling the client core to WASM (cold: half a minute)");
     let mut cargo = compiler.cargo(project, "build", Library::Alloc);
+    if instructions == Instructions::First {
+        cargo.env("RUSTFLAGS", "-Ctarget-cpu=mvp");
+    }
+    shell::announce("compiling the client core to WASM (cold: half a minute)");
     shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
     let file = format!("{}.wasm", CORE.replace('-', "_"));
     Ok(target_folder(project).join(TARGET).join("wasm").join(file))
@@ -137,9 +152,7 @@ fn compile(project: &Project) -> Result<PathBuf> {
 /// Writes the module to `out`, smaller and without what only tools read. It exports plain functions
 /// of numbers, so it needs no JavaScript to be loaded.
 fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
-    npm::install(&project.npm())?;
-    let wasm_opt = project.npm().join("node_modules/.bin/wasm-opt");
-    let mut command = Command::new(&wasm_opt);
+    let mut command = binaryen(project, "wasm-opt");
     // Twice, because the second round finds what the first one left.
     command.args(["-Oz", "-Oz"]).args(FEATURES).args(STRIP).arg(module).arg("-o").arg(out);
     shell::run(
@@ -148,6 +161,25 @@ fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     )?;
     println!("  {}: {} -> {} bytes", out.display(), size(module)?, size(out)?);
     Ok(())
+}
+
+/// Writes the module to `out` as JavaScript.
+fn translate(project: &Project, module: &Path, out: &Path) -> Result {
+    let small = module.with_extension("opt.wasm");
+    let mut command = binaryen(project, "wasm-opt");
+    // A precompiled `alloc` may have newer instructions for memory than the crate; they are put in other words. Never so those for numbers
+    // that saturate: binaryen's words for them are wrong.
+    let lower = ["--signext-lowering", "--llvm-memory-copy-fill-lowering"];
+    command.args(FEATURES).args(lower).args(["-Oz", "-Oz"]).args(STRIP);
+    let mend = "turn what it names off for the compiler; else: cd npm && npm ci";
+    shell::run(command.arg(module).arg("-o").arg(&small), mend)?;
+    let mut command = binaryen(project, "wasm2js");
+    shell::run(command.args(["--mvp-features", "-O"]).arg(&small).arg("-o").arg(out), mend)
+}
+
+/// A program of the npm package `binaryen`.
+fn binaryen(project: &Project, program: &str) -> Command {
+    Command::new(project.npm().join("node_modules/.bin").join(program))
 }
 
 fn size(file: &Path) -> Result<u64> {

@@ -22,8 +22,12 @@ pub(super) fn wasm(project: &Project, _: Length) -> Result {
 
 pub(super) fn npm_tests(project: &Project, length: Length) -> Result {
     npm::build(project)?;
-    let mut command = npm::npm(&project.npm());
-    run(length.tell(command.arg("test")), "mend the test named above")
+    for core in ["wasm", "js"] {
+        let mut command = npm::npm(&project.npm());
+        command.arg("test").env("TIDEWIRE_CORE", core);
+        run(length.tell(&mut command), "mend the test named above")?;
+    }
+    Ok(())
 }
 
 pub(super) fn types(project: &Project, _: Length) -> Result {
