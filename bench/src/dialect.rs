@@ -215,6 +215,12 @@ fn mid_of(stamp: &Stamp) -> String {
     format!("{}-{}", client_of(stamp.from), stamp.seq)
 }
 
+/// What follows the key of an event that has one.
+fn without_key(rest: &[u8]) -> Option<&[u8]> {
+    let Some(key) = rest.strip_prefix(br#","key":""#) else { return Some(rest) };
+    number(key)?.1.strip_prefix(b"\"")
+}
+
 /// In full mode each event has its place and its publish's id, in plain mode neither.
 fn read_tidewire(topic: &str, text: &[u8], is_full: bool) -> Option<Incoming> {
     let named = text.strip_prefix(br#"{"topic":""#)?;
@@ -225,6 +231,7 @@ fn read_tidewire(topic: &str, text: &[u8], is_full: bool) -> Option<Incoming> {
         }
         let (offset, rest) = number(rest.strip_prefix(br#","offset":"#)?)?;
         let (prev, rest) = number(rest.strip_prefix(br#","prev":"#)?)?;
+        let rest = without_key(rest)?;
         let mid = rest.strip_prefix(br#","mid":""#)?.strip_suffix(br#""}"#)?;
         return (mid == mid_of(&stamp).as_bytes())
             .then_some(Incoming::Payload { stamp, chain: Some((offset, prev)) });
@@ -303,6 +310,11 @@ mod tests {
         check(
             full,
             r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7,"mid":"00000000000000000000000000000003-7"}"#,
+            payload(Some((8, 7))),
+        );
+        check(
+            full,
+            r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7,"key":"3","mid":"00000000000000000000000000000003-7"}"#,
             payload(Some((8, 7))),
         );
         check(full, r#"{"topic":"feed:a","data":PAYLOAD,"offset":8,"prev":7}"#, None);

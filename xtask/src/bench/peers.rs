@@ -58,6 +58,11 @@ pub(super) const PEERS: &[Peer] = &[
         &["--overflow", "drop-oldest"],
     ),
     overflowing(
+        "tidewire-conflate",
+        "full mode, where a slow subscriber gets the latest event of each key",
+        &["--overflow", "conflate"],
+    ),
+    overflowing(
         "tidewire-resync",
         "full mode, where a slow subscriber reads the history",
         &["--overflow", "resync"],

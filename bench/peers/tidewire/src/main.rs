@@ -15,6 +15,17 @@ use timer::Timer;
 use tokio::net::TcpListener;
 use ts_rs::TS;
 
+mod keyed {
+    use super::Item;
+
+    tidewire_protocol::schema! {
+        /// The same with a key, whose latest event is all that a slow subscriber gets: a publisher's events are of one key.
+        pub(crate) schema Keyed {
+            topic Feed { name: String } = "feed:{name}" { event: Item, publish: Item, key: from }
+        }
+    }
+}
+
 /// What is published, and what every subscriber gets.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 struct Item {
@@ -36,14 +47,19 @@ tidewire_protocol::schema! {
 async fn main() -> Result<(), Box<dyn Error>> {
     let overflow = overflow()?;
     let timer = Timer::default();
-    let live = Live::<()>::builder()
-        .state(timer)
-        .message_rate(0, 0)
-        .byte_rate(0, 0)
-        .topic::<Feed>(|topic| {
+    let live = Live::<()>::builder().state(timer).message_rate(0, 0).byte_rate(0, 0);
+    let live = if overflow == Overflow::Conflate {
+        live.topic::<keyed::Feed>(|topic| {
             let topic = topic.public().overflow(overflow);
             topic.on_publish(async |_cx, _session, _feed, item: Item| Ok(item))
         })
+    } else {
+        live.topic::<Feed>(|topic| {
+            let topic = topic.public().overflow(overflow);
+            topic.on_publish(async |_cx, _session, _feed, item: Item| Ok(item))
+        })
+    };
+    let live = live
         .call(Echo, async |_cx, _session, item: Item| Ok(item))
         .on_message(async |cx, session, message| {
             let _ = match message.topic.as_str() {
@@ -58,14 +74,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads `--overflow POLICY`: what becomes of a subscriber that does not keep up. Conflation is not among them: the load's events
-/// have no key.
+/// Reads `--overflow POLICY`: what becomes of a subscriber that does not keep up.
 fn overflow() -> Result<Overflow, String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["--overflow", "close"] => Ok(Overflow::Close),
         ["--overflow", "drop-oldest"] => Ok(Overflow::DropOldest),
+        ["--overflow", "conflate"] => Ok(Overflow::Conflate),
         ["--overflow", "resync"] => Ok(Overflow::Resync),
-        _ => Err("usage: tidewire-bench-tidewire [--overflow close|drop-oldest|resync]".to_owned()),
+        _ => Err("usage: tidewire-bench-tidewire [--overflow close|drop-oldest|conflate|resync]"
+            .to_owned()),
     }
 }
