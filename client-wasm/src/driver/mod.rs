@@ -147,8 +147,12 @@ impl Driver {
         shared.turn(|engine, now| engine.closed(link, code, reason, now));
     }
 
-    fn poll_timer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = shared.turn(|engine, _| engine.deadline());
+    fn poll_timer(
+        &mut self,
+        deadline: Option<Millis>,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         // A timer that fires too early is harmless, so one is set anew for a nearer deadline only.
         let set = self.timer.as_ref().map(|timer| timer.0);
         match deadline {
@@ -206,12 +210,17 @@ impl Future for Driver {
                 }
                 return Poll::Ready(());
             };
-            // The timer before the sockets: what comes without end must not keep a time-out from its time.
             if let Poll::Ready(command) = shared.turn(|engine, _| engine.poll_command(cx)) {
                 this.obey(command, &shared);
-            } else if this.poll_timer(&shared, cx).is_pending()
-                && this.hear(0, &shared, cx).is_pending()
-                && this.hear(1, &shared, cx).is_pending()
+                continue;
+            }
+            let (takes_more, deadline) =
+                shared.turn(|engine, now| (engine.takes_more(now), engine.deadline()));
+            // The timer before the sockets: what comes without end must not keep a time-out from its time.
+            if this.poll_timer(deadline, &shared, cx).is_pending()
+                && (!takes_more
+                    || (this.hear(0, &shared, cx).is_pending()
+                        && this.hear(1, &shared, cx).is_pending()))
             {
                 return Poll::Pending;
             }

@@ -48,6 +48,11 @@ impl<T> Inbox<T> {
         self.reader.take()
     }
 
+    /// Half of its room is taken by what its reader has not read.
+    pub(super) fn is_crowded(&self) -> bool {
+        !self.ended && self.items.len() * 2 >= self.room
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         match self.items.pop_front() {
             Some(item) => Poll::Ready(Some(item)),

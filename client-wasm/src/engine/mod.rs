@@ -38,6 +38,10 @@ pub(crate) use requests::{Answer, Ask, Outcome};
 use subscribers::Subscribers;
 pub(crate) use subscribers::{Raw, Want};
 
+/// How long a reader that does not keep up may hold up what comes; what it has not read by then it may lose. Servers and their
+/// heartbeats wait for longer.
+const PATIENCE_MS: Millis = 1_000;
+
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -70,6 +74,8 @@ pub(crate) struct Engine {
     driver: Option<Waker>,
     /// The deadline that the driver knows of.
     armed: Option<Millis>,
+    /// Until when the driver is held up by readers.
+    held_up: Option<Millis>,
     /// The words of the error frame that is being handled.
     words: Option<String>,
     /// The data of the reply that is being handled.
@@ -96,6 +102,7 @@ impl Engine {
             link: 0,
             driver: None,
             armed: None,
+            held_up: None,
             words: None,
             reply: None,
             wakers: Vec::new(),
@@ -167,7 +174,27 @@ impl Engine {
     }
 
     pub(crate) fn poll_event(&mut self, reader: u64, cx: &mut Context<'_>) -> Poll<Option<Raw>> {
-        self.subscribers.poll(reader, cx)
+        let polled = self.subscribers.poll(reader, cx);
+        if self.held_up.is_some() && !self.subscribers.are_crowded() {
+            self.held_up = None;
+            self.wakers.extend(self.driver.take());
+        }
+        polled
+    }
+
+    /// Whether the driver takes more from its sockets now. Else it is woken when that changes, or its deadline is then: what a
+    /// reconnect brings comes faster than a task that reads it gets its turn.
+    pub(crate) fn takes_more(&mut self, now: Millis) -> bool {
+        if !self.subscribers.are_crowded() {
+            self.held_up = None;
+            return true;
+        }
+        if now < *self.held_up.get_or_insert(now + PATIENCE_MS) {
+            return false;
+        }
+        self.held_up = None;
+        self.subscribers.give_up_on_crowded();
+        true
     }
 
     pub(crate) fn listen(&mut self, name: &str, room: usize) -> u64 {
@@ -314,7 +341,7 @@ impl Engine {
 
     /// When the driver calls [`elapsed`](Self::elapsed).
     pub(crate) fn deadline(&mut self) -> Option<Millis> {
-        self.armed = self.core.poll_timeout();
+        self.armed = self.next_deadline();
         self.armed
     }
 
@@ -324,7 +351,7 @@ impl Engine {
     }
 
     pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
-        let nearer = match (self.core.poll_timeout(), self.armed) {
+        let nearer = match (self.next_deadline(), self.armed) {
             (Some(at), Some(armed)) => at < armed,
             (at, None) => at.is_some(),
             (None, Some(_)) => false,
@@ -334,6 +361,10 @@ impl Engine {
         }
         self.wakers.extend(self.subscribers.take_wakers());
         std::mem::take(&mut self.wakers)
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.core.poll_timeout().into_iter().chain(self.held_up).min()
     }
 
     fn reader(&mut self) -> u64 {

@@ -64,6 +64,8 @@ pub(super) struct Subscribers {
     /// Readers that need the topic's state, and those for which it was asked, by the number of the request.
     needy: Vec<u64>,
     asked: HashMap<u32, u64>,
+    /// Readers that do not keep up, and for which what comes is held up.
+    crowded: HashSet<u64>,
     wakers: Vec<Waker>,
 }
 
@@ -73,13 +75,15 @@ struct Reader {
     live: bool,
     inbox: Inbox<Raw>,
     want: Want,
+    /// It has not read for so long that nobody waits for it.
+    given_up: bool,
     /// What has come since the state was asked for, with the offset from which it is news.
     held: Option<Vec<(u64, Raw)>>,
 }
 
 impl Reader {
     fn new(topic: u32, inbox: Inbox<Raw>, want: Want) -> Self {
-        Self { topic, live: false, inbox, want, held: None }
+        Self { topic, live: false, inbox, want, given_up: false, held: None }
     }
 
     fn is_stateful(&self) -> bool {
@@ -124,12 +128,33 @@ impl Subscribers {
 
     /// Forgets a reader; gives the topic that it was still subscribed to.
     pub(super) fn remove(&mut self, id: u64) -> Option<u32> {
+        self.crowded.remove(&id);
         let topic = self.readers.remove(&id)?.topic;
         self.leave(id, topic).then_some(topic)
     }
 
     pub(super) fn poll(&mut self, id: u64, cx: &mut Context<'_>) -> Poll<Option<Raw>> {
-        self.readers.get_mut(&id).map_or(Poll::Ready(None), |reader| reader.inbox.poll(cx))
+        let Some(reader) = self.readers.get_mut(&id) else { return Poll::Ready(None) };
+        let polled = reader.inbox.poll(cx);
+        if !reader.inbox.is_crowded() {
+            reader.given_up = false;
+            self.crowded.remove(&id);
+        }
+        polled
+    }
+
+    /// Whether somebody does not keep up with what comes, and may yet.
+    pub(super) fn are_crowded(&self) -> bool {
+        !self.crowded.is_empty()
+    }
+
+    /// Waits no longer for those that do not keep up, until they read again.
+    pub(super) fn give_up_on_crowded(&mut self) {
+        for id in self.crowded.drain() {
+            if let Some(reader) = self.readers.get_mut(&id) {
+                reader.given_up = true;
+            }
+        }
     }
 
     pub(super) fn event(
@@ -320,6 +345,9 @@ impl Subscribers {
         let Some(reader) = self.readers.get_mut(&id) else { return false };
         match reader.give(offset, raw) {
             Ok(waker) => {
+                if reader.inbox.is_crowded() && !reader.given_up {
+                    self.crowded.insert(id);
+                }
                 self.wakers.extend(waker);
                 true
             }
@@ -349,6 +377,7 @@ impl Subscribers {
     }
 
     fn end(&mut self, id: u64, refusal: Refusal) {
+        self.crowded.remove(&id);
         if let Some(reader) = self.readers.get_mut(&id) {
             reader.topic = 0;
             reader.held = None;

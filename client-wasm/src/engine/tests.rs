@@ -1,6 +1,7 @@
 //! The handles over the engine, with a server made of text.
 
 mod drain;
+mod lag;
 mod requests;
 mod state;
 
@@ -315,24 +316,6 @@ fn refusals_come_with_their_words() {
     let mut nowhere = f.live.subscribe(&Room { room: String::new() });
     let [ended, end] = &shown(&mut nowhere)[..] else { panic!("two events") };
     assert!(ended.starts_with("ended invalid_topic (101): ") && end == "end", "{ended}");
-}
-
-#[test]
-fn a_subscription_that_is_not_read_ends_alone() {
-    let f = Fixture::connected();
-    let mut read = f.subscribed(0);
-    let mut unread = f.live.subscribe(&general());
-    for offset in 1..=300 {
-        f.event(offset, "x");
-        assert_eq!(shown(&mut read).len(), 1);
-    }
-    let waited = shown(&mut unread);
-    assert_eq!(waited.len(), 258);
-    assert_eq!(waited[256], "ended limit (300): the subscription was not read");
-    drop(unread);
-    assert_eq!(f.sent(), Vec::<Value>::new(), "the other goes on");
-    drop(read);
-    assert_eq!(f.sent().len(), 1);
 }
 
 #[test]
