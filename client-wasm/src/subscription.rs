@@ -91,7 +91,7 @@ pub struct Gap {
 /// One subscription of a topic: a stream of its events, in order and each once. Dropping it ends it.
 ///
 /// Equal subscriptions share one on the wire. At most 256 events wait to be read, as many as the server keeps for a session. Where
-/// 128 do, the client takes nothing more from its connection for up to a second, so that whoever reads keeps up with any burst; for who
+/// 128 do, the client takes nothing more from its connection for up to three seconds, so that whoever reads keeps up with any burst; for who
 /// has not read by then it waits no longer, and one event over the 256 ends the subscription.
 #[must_use = "a subscription that is dropped is over"]
 pub struct Subscription<T, S = NoSnapshot> {

@@ -4,6 +4,7 @@
 //! is left to the driver are [`Command`]s and the deadline. Wakers are gathered and called by [`Shared`](crate::shared::Shared)
 //! when its lock is free again.
 
+mod held;
 mod inbox;
 mod names;
 mod outputs;
@@ -40,7 +41,7 @@ pub(crate) use subscribers::{Raw, Want};
 
 /// How long a reader that does not keep up may hold up what comes; what it has not read by then it may lose. Servers and their
 /// heartbeats wait for longer.
-const PATIENCE_MS: Millis = 1_000;
+const PATIENCE_MS: Millis = 3_000;
 
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]

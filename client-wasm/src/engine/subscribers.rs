@@ -15,8 +15,11 @@ use tidewire_protocol::{
     frame::Position,
 };
 
-use super::inbox::{Full, Inbox};
-use crate::{Gap, Refusal, Subscription};
+use super::{
+    held::Held,
+    inbox::{Full, Inbox},
+};
+use crate::{Gap, Refusal};
 
 /// The reply to a question for a topic's state.
 #[derive(Debug, Deserialize)]
@@ -77,13 +80,15 @@ struct Reader {
     want: Want,
     /// It has not read for so long that nobody waits for it.
     given_up: bool,
-    /// What has come since the state was asked for, with the offset from which it is news.
-    held: Option<Vec<(u64, Raw)>>,
+    /// Up to here the state that it was given has everything: the stream may still be on its way there.
+    covered: u64,
+    /// What has come since the state was asked for.
+    held: Option<Held>,
 }
 
 impl Reader {
     fn new(topic: u32, inbox: Inbox<Raw>, want: Want) -> Self {
-        Self { topic, live: false, inbox, want, given_up: false, held: None }
+        Self { topic, live: false, inbox, want, given_up: false, covered: 0, held: None }
     }
 
     fn is_stateful(&self) -> bool {
@@ -92,20 +97,18 @@ impl Reader {
 
     /// Whether a gap takes something from the state that it has.
     fn misses(&self, cause: Cause) -> bool {
-        self.live
-            && match self.want {
-                Want::Events => false,
-                Want::State => true,
-                Want::Keys => cause != Cause::Conflated,
-            }
+        match self.want {
+            Want::Events => false,
+            Want::State => true,
+            Want::Keys => cause != Cause::Conflated,
+        }
     }
 
     /// Gives it something that is news from an offset on, or holds it back until the state is there.
     fn give(&mut self, offset: u64, raw: Raw) -> Result<Option<Waker>, Full> {
         match &mut self.held {
-            Some(held) if held.len() >= Subscription::<()>::ROOM => Err(Full),
             Some(held) => {
-                held.push((offset, raw));
+                held.push(offset, raw);
                 Ok(None)
             }
             None => self.inbox.push(raw),
@@ -168,14 +171,26 @@ impl Subscribers {
             Some(key) => Raw::Removed { key: key.into(), offset },
             None => Raw::Message { data: data.to_owned().into(), offset },
         };
-        self.tell(topic, offset, |_| Some(raw.clone()));
+        for id in self.readers_of(topic) {
+            if !self.covers(id, offset) {
+                self.give(id, offset, raw.clone());
+            }
+        }
     }
 
     /// Events are missing; `continues` if the topic's state does not come by itself.
     pub(super) fn gap(&mut self, topic: u32, gap: Gap, continues: bool) {
-        self.tell(topic, gap.to, |live| live.then_some(Raw::Gap(gap)));
+        let Gap { to, cause, .. } = gap;
         for id in self.readers_of(topic) {
-            if continues && self.readers.get(&id).is_some_and(|reader| reader.misses(gap.cause)) {
+            let Some(reader) = self.readers.get(&id) else { continue };
+            // What the server left out of the stream may be in the state that this reader has.
+            let is_covered =
+                to <= reader.covered && matches!(cause, Cause::Dropped | Cause::Conflated);
+            if !reader.live || is_covered {
+                continue;
+            }
+            let misses = continues && reader.misses(cause);
+            if self.give(id, to, Raw::Gap(gap)) && misses {
                 self.need(id);
             }
         }
@@ -205,8 +220,15 @@ impl Subscribers {
                 (false, _) => Continuity::Fresh,
             };
             reader.live = true;
-            if continuity != Continuity::Recovered && reader.held.take().is_some() {
-                self.asked.retain(|_, other| *other != id);
+            let mut at = at.clone();
+            if continuity == Continuity::Recovered {
+                // The state was ahead of the stream that was lost.
+                at.offset = at.offset.max(reader.covered);
+            } else {
+                reader.covered = 0;
+                if reader.held.take().is_some() {
+                    self.asked.retain(|_, other| *other != id);
+                }
             }
             let live = Raw::Live { continuity, at: at.clone() };
             let gave = self.give(id, at.offset, live);
@@ -214,10 +236,7 @@ impl Subscribers {
                 continue;
             }
             match &state {
-                Some(state) => {
-                    let state = Raw::Snapshot { state: state.clone(), at: at.clone() };
-                    self.give(id, at.offset, state);
-                }
+                Some(state) => self.give_state(id, state.clone(), at),
                 None => self.need(id),
             }
         }
@@ -263,17 +282,24 @@ impl Subscribers {
     pub(super) fn answered(&mut self, request: u32, answer: Result<&RawValue, &Refusal>) {
         let Some(id) = self.asked.remove(&request) else { return };
         let Some(reader) = self.readers.get_mut(&id) else { return };
-        let held = reader.held.take().unwrap_or_default();
         match answer {
             Ok(data) => {
                 let state: Option<State> = serde_json::from_str(data.get()).ok();
-                let from = state.as_ref().map_or(0, |state| state.at.offset);
-                if let Some(State { at, snapshot: Some(state) }) = state {
-                    self.give(id, from, Raw::Snapshot { state: state.into(), at });
+                let state = state.and_then(|State { at, snapshot }| Some((snapshot?, at)));
+                let held = reader.held.take().unwrap_or_default();
+                if let Some((state, at)) = state {
+                    if !held.continues(at.offset) {
+                        reader.held = Some(held);
+                        self.needy.push(id);
+                        return;
+                    }
+                    self.give_state(id, state.into(), at);
+                } else if let Some(gap) = held.gap() {
+                    self.give(id, gap.to, Raw::Gap(gap));
                 }
-                for (offset, raw) in held {
+                for (offset, raw) in held.into_items() {
                     // Not later than the state: it is in there.
-                    if offset > from && !self.give(id, offset, raw) {
+                    if !self.covers(id, offset) && !self.give(id, offset, raw) {
                         break;
                     }
                 }
@@ -287,11 +313,23 @@ impl Subscribers {
         }
     }
 
+    fn give_state(&mut self, id: u64, state: Arc<RawValue>, at: Position) {
+        if let Some(reader) = self.readers.get_mut(&id) {
+            reader.covered = at.offset;
+        }
+        self.give(id, at.offset, Raw::Snapshot { state, at });
+    }
+
+    /// Whether the state that a reader has was made after this offset.
+    fn covers(&self, id: u64, offset: u64) -> bool {
+        self.readers.get(&id).is_some_and(|reader| offset <= reader.covered)
+    }
+
     fn need(&mut self, id: u64) {
         if let Some(reader) = self.readers.get_mut(&id)
             && reader.held.is_none()
         {
-            reader.held = Some(Vec::new());
+            reader.held = Some(Held::default());
             self.needy.push(id);
         }
     }

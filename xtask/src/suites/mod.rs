@@ -51,6 +51,12 @@ const SUITES: &[Suite] = &[
         skip: never,
     },
     Suite {
+        name: "storm",
+        about: "native clients in a network that cuts and stalls",
+        run: rust::storm,
+        skip: never,
+    },
+    Suite {
         name: "doctests",
         about: "examples in the documentation",
         run: rust::doctests,

@@ -38,6 +38,13 @@ pub(super) fn tests(_: &Project, length: Length) -> Result {
     libraries.and(run(cargo().args(["test", "-p", "xtask"]), mend))
 }
 
+/// Apart from the other tests, which would be slowed down by it, and it by them.
+pub(super) fn storm(_: &Project, length: Length) -> Result {
+    let mut command = cargo();
+    command.args(["test", "-p", "tidewire-client", "--all-features", "--test", "storm"]);
+    run(length.tell(&mut command), "mend what it names; STORM_SEED repeats the run's plan")
+}
+
 pub(super) fn doctests(_: &Project, length: Length) -> Result {
     let mut command = cargo();
     command.arg("test").args(LIBRARIES).args(["--all-features", "--doc", "--no-fail-fast"]);

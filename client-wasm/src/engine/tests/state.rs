@@ -114,13 +114,51 @@ fn a_topic_without_state_says_none_and_a_refusal_ends_it() {
 #[test]
 fn what_is_held_back_has_a_bound() {
     let f = Fixture::connected();
-    let _first = f.subscribed(0);
+    let mut first = f.subscribed(0);
     let mut late = f.live.follow(&general());
+    let asked = f.sent();
     for offset in 1..=300 {
         f.event(offset, "x");
+        shown(&mut first);
     }
-    let shown = shown(&mut late);
-    assert_eq!(shown[1..], ["ended limit (300): the subscription was not read", "end"]);
+    // 237 to 300 are held: what came between is in no state as old as this.
+    f.answer(&asked[0], 235, &json!({"snapshot": state("w")}));
+    assert_eq!(shown(&mut late), ["live Fresh e 0"]);
+    let asked = f.sent();
+    assert_eq!(asked[0]["data"], json!({"topic": "chat:general", "snapshot": true}));
+    f.answer(&asked[0], 298, &json!({"snapshot": state("x")}));
+    assert_eq!(shown(&mut late), ["state [Said { text: \"x\" }] 298", "299 x", "300 x"]);
+
+    // Where there is no state, it is told.
+    let mut late = f.live.follow(&general());
+    let asked = f.sent();
+    for offset in 301..=400 {
+        f.event(offset, "x");
+        shown(&mut first);
+    }
+    f.answer(&asked[0], 400, &json!({}));
+    let told = shown(&mut late);
+    assert_eq!((&*told[1], &*told[2], told.len()), ("gap 300 336 Dropped", "337 x", 66));
+}
+
+#[test]
+fn a_state_may_be_ahead_of_the_stream() {
+    let f = Fixture::connected();
+    let mut first = f.subscribed(41);
+    let mut late = f.live.follow(&general());
+    let sent = f.sent();
+    f.answer(&sent[0], 43, &json!({"snapshot": state("c")}));
+    f.event(42, "b");
+    assert_eq!(shown(&mut first), ["42 b"]);
+    assert_eq!(shown(&mut late), ["live Fresh e 41", "state [Said { text: \"c\" }] 43"]);
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    f.answer(&sent[0], 42, &json!({"recovered": true}));
+    f.event(43, "c");
+    f.event(44, "d");
+    assert_eq!(shown(&mut first), ["live Recovered e 42", "43 c", "44 d"]);
+    assert_eq!(shown(&mut late), ["live Recovered e 43", "44 d"]);
 }
 
 #[test]
