@@ -192,6 +192,8 @@ class StateKeeper<State> implements Keeper {
   /** Set while a snapshot is on its way: what it will not have is held back. */
   #asking: AbortController | undefined;
   #held: Held[] = [];
+  /** The last snapshot that came beside the events had all up to here. */
+  #covered = -1;
   /** Events are missing, and no snapshot has come or was asked for since. */
   #hasHole = false;
   /** Snapshots in a row that could not be had. */
@@ -219,7 +221,10 @@ class StateKeeper<State> implements Keeper {
     // It is not said where another subscription of the topic has begun.
     if (recovered !== undefined) this.#tell({ recovered });
     // Of another epoch, or older than any snapshot that comes.
-    if (recovered === false) this.#held = [];
+    if (recovered === false) {
+      this.#held = [];
+      this.#covered = -1;
+    }
     if (answer && recovered !== true && isWhole !== true) {
       this.#reset(snapshot, position);
       return false;
@@ -231,7 +236,8 @@ class StateKeeper<State> implements Keeper {
 
   deliver(event: unknown, frame: EventFrame): void {
     if (this.#asking) this.#held.push({ event, frame });
-    else this.#apply({ event, frame });
+    // It may have been ahead of the events.
+    else if (frame.offset > this.#covered) this.#apply({ event, frame });
   }
 
   gap(gap: Gap): void {
@@ -333,6 +339,7 @@ class StateKeeper<State> implements Keeper {
         const position = this.#position;
         if (position && position.epoch === epoch && offset < position.offset) return again();
         this.#reset(snapshot, { epoch, offset });
+        this.#covered = offset;
         this.#follow(offset);
       },
       (error: TidewireError) => {

@@ -165,6 +165,20 @@ test("a snapshot from before what the state has already is asked for again", asy
   live.close();
 });
 
+test("a snapshot that is ahead of the events has those that come behind it", async () => {
+  const { live, server } = await connected();
+  live.subscribe("prices", () => {});
+  server.accept("e", 1);
+  const prices = live.subscribe("prices", { state: items() });
+  const { id } = server.takeOne("$subscribe");
+  server.event("prices", 2, 2);
+  server.reply(id, { epoch: "e", offset: 4, head: 4, snapshot: [1, 2, 3, 4] });
+  await settle();
+  for (const price of [3, 4, 5]) server.event("prices", price, price);
+  assert.deepEqual(prices.state.getSnapshot().value, [1, 2, 3, 4, 5]);
+  live.close();
+});
+
 test("a server that cannot give a snapshot now is asked again; one that will not leaves what there is, and the error", async () => {
   const { live, server, errors } = await connected();
   live.subscribe("prices", () => {});
