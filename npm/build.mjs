@@ -11,7 +11,8 @@ import { jsCore } from "./js-core.mjs";
 
 const root = import.meta.dirname;
 const dist = join(root, "dist");
-const entries = ["index", "react", "js"];
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const entries = ["index", "react", "tabs", "js"];
 
 const fail = (text) => {
   console.error(`tidewire: ${text}`);
@@ -55,6 +56,7 @@ async function bundle() {
     target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
     plugins: [inlineWasm, jsCore, sharedEntry],
     external: ["react"],
+    define: { PACKAGE_VERSION: JSON.stringify(version) },
     sourcemap: true,
     charset: "utf8",
     legalComments: "none",

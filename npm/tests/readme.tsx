@@ -1,6 +1,7 @@
 // The code of README.md and docs/client.md, compiled by `npm run typecheck`; readme.test.ts holds them together.
 
 import { connect, connectWith, ErrorCode, items, presence, reduced, type Schema, TidewireError, topicName } from "../src/index.js";
+import { connect as connectTabs } from "../src/tabs.js";
 import { createLiveContext, useCall, useConnection, usePresence, useTopic } from "../src/react.js";
 
 interface Message {
@@ -24,6 +25,7 @@ interface ChatCalls {
 declare const chat: Schema<ChatTopics, ChatCalls>;
 declare const me: string;
 declare const input: string;
+declare const user: { id: string };
 declare const leaving: AbortSignal;
 declare const fetchToken: () => Promise<string>;
 declare const show: (text: string) => void;
@@ -34,6 +36,12 @@ const room = live.subscribe("chat:general", (message) => show(message.text));
 await room.publish({ text: "hello" });
 
 for await (const quote of live.subscribe("prices")) draw(quote);
+
+{
+  const connect = connectTabs;
+  const shared = connect(chat, { url: "/ws", token: () => fetchToken(), shareAs: user.id });
+  shared.close();
+}
 
 {
   const room = live.subscribe("chat:general", { state: items() });

@@ -1,5 +1,6 @@
 // Types, checked by `npm run typecheck` alone: each `@ts-expect-error` fails it if the line below has no error.
 
+import { connect as connectTabs } from "../src/tabs.js";
 import { createLiveContext, useCall, usePresence, useTopic } from "../src/react.js";
 import {
   type ArgsOf,
@@ -259,6 +260,18 @@ export function connections(): void {
   connect(schema, {});
   // @ts-expect-error a token is text
   connect(schema, { url: "", token: () => 5 });
+}
+
+{
+  const live = connectTabs(schema, { url: "/ws", shareAs: "ann", token: () => "t" });
+  same<Same<typeof live, Live<Topics, {}>>>();
+  live.subscribe("chat:general", (message) => same<Same<typeof message, Message>>());
+  // @ts-expect-error with whom to share has to be said
+  connectTabs(schema, { url: "/ws" });
+  // @ts-expect-error an id is text
+  connectTabs(schema, { url: "/ws", shareAs: 7 });
+  // @ts-expect-error no such topic
+  live.subscribe("chats:general", () => {});
 }
 
 const { LiveProvider, useLive } = createLiveContext(withCalls);
