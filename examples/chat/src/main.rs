@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use axum::Router;
+use axum::{Router, routing::get};
 use tidewire::{Context, Live, Refusal, Session, Wish};
 use tidewire_chat_schema::{ChatMessage, Lobby, NewMessage, Room, RoomActivity, Visitor};
 use tokio::net::TcpListener;
@@ -37,7 +37,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         writeln!(io::stderr(), "no page in {}: `cargo xtask demo` builds it", web.display())?;
     }
     let live = chat();
-    let app = Router::new().route("/ws", live.handler()).fallback_service(ServeDir::new(web));
+    // For all to see, as this is an example: yours are for your network only.
+    let metrics = get({
+        let live = live.clone();
+        async move || live.metrics_text()
+    });
+    let app = Router::new()
+        .route("/ws", live.handler())
+        .route("/metrics", metrics)
+        .fallback_service(ServeDir::new(web));
     let listener = TcpListener::bind((host.as_str(), port)).await?;
     writeln!(io::stdout(), "chat at http://{}", listener.local_addr()?)?;
     let stopped = async { drop(stop().await) };
