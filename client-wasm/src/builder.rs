@@ -53,7 +53,10 @@ impl<S: Schema> Builder<S> {
         let [client @ .., s0, s1, s2, s3, s4, s5, s6, s7] = random;
         let client = client.iter().map(|byte| format!("{byte:02x}")).collect();
         let seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]);
-        let entry = |entry: &Entry| (entry.key().to_owned(), entry.hash().to_string());
+        let entry = |entry: &Entry| {
+            let versions = entry.versions();
+            (entry.key().to_owned(), versions.named().map(|hash| hash.to_string()).collect())
+        };
         let schema: BTreeMap<_, _> = S::ENTRIES.iter().map(entry).collect();
         let shared = Arc::new(Shared::new(Engine::new(seed, client, schema), driver::now));
         shared.turn(Engine::connect);

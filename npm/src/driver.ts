@@ -15,6 +15,7 @@ import { Names } from "./names.js";
 import { notices } from "./notices.js";
 import { watchPage } from "./page.js";
 import type { Request } from "./requests.js";
+import type { Schema } from "./schema.js";
 import type { Dial } from "./socket.js";
 import { Cell } from "./store.js";
 import type { Gap, Position, PublishOptions, RequestOptions } from "./subscription.js";
@@ -26,7 +27,7 @@ export interface DriverOptions {
   readonly token: TokenSource;
   readonly onError: ErrorSink;
   /** The hashes of the schema's entries. */
-  readonly entries: Readonly<Record<string, string>>;
+  readonly entries: Schema<unknown>["entries"];
 }
 
 /** One client: its core, and all that hangs on it. */

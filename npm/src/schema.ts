@@ -14,8 +14,8 @@ declare const calls: unique symbol;
 export interface Schema<Topics, Calls = {}> {
   /** The name of the schema in Rust. */
   readonly name: string;
-  /** The structural hash of every entry, by pattern or name. */
-  readonly entries: Readonly<Record<string, string>>;
+  /** The structural hash of every entry, by pattern or name, and behind it those of earlier servers that it can do with. */
+  readonly entries: Readonly<Record<string, string | readonly string[]>>;
   /** Exists for the compiler only. */
   readonly [topics]?: Topics;
   /** Exists for the compiler only. */

@@ -38,6 +38,27 @@ test("entries that do not fit are named, and those that do are not", async () =>
   live.close();
 });
 
+test("an entry that does not fit is refused once by its name, and everything else goes on", async () => {
+  const verdicts = { "chat:{room}": "incompatible", prices: "compatible" };
+  const { live, server, errors, sockets, state } = await connected({}, { schema: verdicts });
+  const room = live.subscribe("chat:a", () => {});
+  const message = "client and server were built with different schemas of `chat:{room}`";
+  const refused = assert.rejects(room.ready, { code: ErrorCode.incompatible, name: "incompatible", message });
+  server.error(server.takeOne("$subscribe").id, 105, "incompatible", message);
+  await refused;
+  assert.equal(room.status.getSnapshot().state, "closed");
+  const prices = live.subscribe("prices", () => {});
+  server.accept("e", 3);
+  await prices.ready;
+  // Neither is it asked for again, nor is the connection given up for it.
+  mock.timers.tick(20_000);
+  await settle();
+  assert.deepEqual(server.take(), []);
+  assert.equal(state().state, "connected");
+  assert.deepEqual([sockets.length, errors.length], [0, 0]);
+  live.close();
+});
+
 test("waits after a loss and comes back with the same identity and a fresh token", async () => {
   let tokens = 0;
   const { live, socket, state } = fixture({ token: () => `t${++tokens}` });

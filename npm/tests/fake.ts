@@ -22,8 +22,8 @@ interface Calls {
   add: { args: [number, number]; reply: number };
   ping: { args: null; reply: null };
 }
-/** The hashes of the schema. */
-export const entries = { "chat:{room}": "00aa", prices: "00bb", quotes: "00cc", sums: "00dd" };
+/** The hashes of the schema; of the prices it can do with an earlier version of the server's. */
+export const entries = { "chat:{room}": "00aa", prices: ["00bb", "00b0"], quotes: "00cc", sums: "00dd" };
 /** The schema of the scripted server. */
 export const schema: Schema<Topics, Calls> = { name: "Test", entries };
 

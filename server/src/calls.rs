@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, time::Duration};
 
 use serde_json::value::RawValue;
-use tidewire_protocol::schema::Call;
+use tidewire_protocol::schema::{Call, Versions};
 
 use crate::{
     error::Refusal,
@@ -20,7 +20,7 @@ type CallHook<V> = Box<
 /// One schema entry's rule.
 pub(crate) struct CallRule<V> {
     pub(crate) name: &'static str,
-    pub(crate) hash: String,
+    pub(crate) versions: Versions,
     pub(crate) hook: CallHook<V>,
 }
 
@@ -38,7 +38,7 @@ impl<V: Send + Sync + 'static> CallRule<V> {
             let reply = hook(context.clone(), session, args);
             Ok(Box::pin(async move { Ok(serde_json::value::to_raw_value(&reply.await?)?) }))
         });
-        Self { name: C::NAME, hash: C::hash().to_string(), hook }
+        Self { name: C::NAME, versions: C::versions(), hook }
     }
 }
 

@@ -7,7 +7,7 @@ use tidewire_protocol::{
     code::ErrorCode,
     delivery::Overflow,
     name::{Params, Pattern, Topic},
-    schema::TypedTopic,
+    schema::{TypedTopic, Versions},
     topic::Retention,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct NewPublish<'a> {
 /// One schema entry's rules, with its types erased.
 pub(crate) struct Rule<V> {
     pub(crate) pattern: &'static Pattern,
-    pub(crate) hash: String,
+    pub(crate) versions: Versions,
     pub(crate) keep: Keep,
     pub(crate) overflow: Overflow,
     pub(crate) published: Count,
@@ -79,7 +79,7 @@ where
     pub(crate) fn new(context: Context<S>) -> Self {
         let rule = Rule {
             pattern: T::pattern(),
-            hash: T::hash().to_string(),
+            versions: T::versions(),
             keep: Keep { retention: DEFAULT_RETENTION, is_keyed: T::KEYED },
             overflow: Overflow::Close,
             published: Count::default(),

@@ -38,3 +38,28 @@ test("a payload of another type does not compile, and the server refuses it", { 
   await assert.rejects(live.publish("chat:packed", { text: 5 }), { name: "invalid_data" });
   live.close();
 });
+
+test("a page of another version goes on where an entry fits, and is refused it where not", { timeout: 10_000 }, async () => {
+  const pattern = "chat:{room}";
+  const page = (name: string, hashes: string | string[]) =>
+    connect({ ...chat, entries: { ...chat.entries, [pattern]: hashes } }, { url, token: name, WebSocket });
+  const other = "0000000000000001";
+  // As a page that is newer than the server names the version that it can do with.
+  const newer = page("New", [other, String(chat.entries[pattern])]);
+  await newer.subscribe("chat:versions").ready;
+  assert.deepEqual(newer.connection.getSnapshot().incompatible, []);
+  assert((await newer.publish("chat:versions", { text: "hello" })).offset > 0);
+  newer.close();
+
+  const stranger = page("Old", other);
+  await assert.rejects(stranger.subscribe("chat:versions").ready, (error: Error) => {
+    assert.equal(error.name, "incompatible");
+    assert(error.message.includes(`\`${pattern}\``), error.message);
+    return true;
+  });
+  await stranger.subscribe("lobby").ready;
+  const { state, incompatible, session } = stranger.connection.getSnapshot();
+  assert.deepEqual({ state, incompatible }, { state: "connected", incompatible: [pattern] });
+  assert(session);
+  stranger.close();
+});

@@ -25,7 +25,7 @@ use tidewire_protocol::{
     client::{self, Client, Config, Kind, State, Verdict},
     code::{CloseCode, ErrorCode},
     frame::{
-        client::{Hello, write_token},
+        client::{Hashes, Hello, write_token},
         server::Welcome,
         tuple::Tuple,
     },
@@ -85,8 +85,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// `client` is the instance's name on the wire, 32 hex digits; `schema` the hashes of its entries.
-    pub(crate) fn new(seed: u64, client: String, schema: BTreeMap<String, String>) -> Self {
+    /// `client` is the instance's name on the wire, 32 hex digits; `schema` the versions of its entries.
+    pub(crate) fn new(seed: u64, client: String, schema: BTreeMap<String, Hashes>) -> Self {
         Self {
             core: Client::new(Config::default(), seed),
             hello: Hello { version: 1, client, token: None, schema },

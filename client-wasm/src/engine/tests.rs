@@ -69,7 +69,8 @@ fn now() -> Millis {
 
 impl Fixture {
     fn new() -> Self {
-        let schema = Chat::ENTRIES.iter().map(|e| (e.key().to_owned(), e.hash().to_string()));
+        let schema =
+            Chat::ENTRIES.iter().map(|e| (e.key().to_owned(), e.hash().to_string().into()));
         let engine = Engine::new(7, "0".repeat(32), schema.collect());
         let shared = Arc::new(Shared::new(engine, now));
         Self { live: Live::new(shared.clone()), shared, woken: Arc::default() }

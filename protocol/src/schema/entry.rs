@@ -2,7 +2,13 @@
 
 use std::{any::TypeId, collections::BTreeMap, fmt};
 
-use super::{Call, NoPresence, SchemaHash, TypedTopic, shape::Shape, types::Types};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use ts_rs::TS;
+
+use super::{
+    Call, NoPresence, SchemaHash, TypedTopic, Versions, sample, shape::Shape, types::Types,
+};
 
 /// One entry of a [`Schema`](super::Schema).
 #[derive(Clone, Copy)]
@@ -13,7 +19,7 @@ pub struct Entry {
     pub(super) field: Option<&'static str>,
     pub(super) docs: &'static str,
     pub(super) parts: fn() -> Vec<Part>,
-    hash: fn() -> SchemaHash,
+    versions: fn() -> Versions,
 }
 
 /// What an entry declares.
@@ -23,19 +29,56 @@ pub(super) enum Kind {
     Call,
 }
 
+/// Which way a part of an entry goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    ToPages,
+    ToServer,
+}
+
+/// The way of a part with this role.
+pub(super) fn way(role: &str) -> Way {
+    if matches!(role, "publish" | "args") { Way::ToServer } else { Way::ToPages }
+}
+
 /// One of the types that an entry carries.
 pub(super) struct Part {
     pub(super) role: &'static str,
     pub(super) types: Types,
     /// It follows from the other parts: it is shown, but changes no hash.
-    is_implied: bool,
+    pub(super) is_implied: bool,
+    /// Reads a text as a value of the type and gives what is written of that; nothing where it is no type of data.
+    pub(super) round: Option<Round>,
 }
 
+/// Reads and writes a value of one type.
+pub(super) type Round = fn(&str) -> Result<Option<Value>, serde_json::Error>;
+
 impl Part {
-    fn new(role: &'static str, types: Types) -> Self {
-        Self { role, types, is_implied: false }
+    fn new<T: TS + Serialize + DeserializeOwned + 'static>(role: &'static str) -> Self {
+        let round: Round = |text| {
+            let value: T = serde_json::from_str(text)?;
+            Ok(serde_json::to_value(value).ok())
+        };
+        Self { role, types: Types::of::<T>(), is_implied: false, round: Some(round) }
+    }
+
+    fn literal(role: &'static str, text: &str) -> Self {
+        Self { role, types: Types::literal(text), is_implied: false, round: None }
+    }
+
+    pub(super) fn way(&self) -> Way {
+        way(self.role)
+    }
+
+    /// Whether the type reads whatever an earlier version of it wrote, also without what it has gained.
+    pub(super) fn reads_all(&self, earlier: &Shape) -> bool {
+        self.round.is_some_and(|round| sample::reads_all(earlier, round))
     }
 }
+
+const TOPIC: &str = "topic";
+const CALL: &str = "call";
 
 impl Entry {
     /// The entry of a topic, with its doc comment.
@@ -47,7 +90,7 @@ impl Entry {
             field: T::KEY,
             docs,
             parts: topic_parts::<T>,
-            hash: T::hash,
+            versions: T::versions,
         }
     }
 
@@ -60,7 +103,7 @@ impl Entry {
             field: None,
             docs,
             parts: call_parts::<C>,
-            hash: C::hash,
+            versions: C::versions,
         }
     }
 
@@ -73,7 +116,22 @@ impl Entry {
     /// The structural hash.
     #[must_use]
     pub fn hash(&self) -> SchemaHash {
-        (self.hash)()
+        self.versions().hash()
+    }
+
+    /// The structural hash, and those of earlier versions with which this one still works.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        (self.versions)()
+    }
+
+    /// The text that the hash is of.
+    pub(super) fn canonical(&self, parts: &[Part]) -> String {
+        let kind = match self.kind {
+            Kind::Topic => TOPIC,
+            Kind::Call => CALL,
+        };
+        canonical(kind, parts)
     }
 }
 
@@ -87,24 +145,21 @@ impl fmt::Debug for Entry {
 #[doc(hidden)]
 #[must_use]
 pub fn topic_hash<T: TypedTopic>() -> SchemaHash {
-    SchemaHash::of(&canonical("topic", &topic_parts::<T>()))
+    SchemaHash::of(&canonical(TOPIC, &topic_parts::<T>()))
 }
 
 /// Computes the structural hash of a call.
 #[doc(hidden)]
 #[must_use]
 pub fn call_hash<C: Call>() -> SchemaHash {
-    SchemaHash::of(&canonical("call", &call_parts::<C>()))
+    SchemaHash::of(&canonical(CALL, &call_parts::<C>()))
 }
 
 fn topic_parts<T: TypedTopic>() -> Vec<Part> {
-    let mut parts = vec![
-        Part::new("event", Types::of::<T::Event>()),
-        Part::new("publish", Types::of::<T::Publish>()),
-    ];
+    let mut parts = vec![Part::new::<T::Event>("event"), Part::new::<T::Publish>("publish")];
     // What is not declared has no part, so that the hashes of topics from before these parts stay as they are.
     if let Some(field) = T::KEY {
-        parts.push(Part::new("key", Types::literal(field)));
+        parts.push(Part::literal("key", field));
     }
     let implied = if T::KEYED {
         TypeId::of::<BTreeMap<String, T::Event>>()
@@ -113,16 +168,16 @@ fn topic_parts<T: TypedTopic>() -> Vec<Part> {
     };
     parts.push(Part {
         is_implied: TypeId::of::<T::Snapshot>() == implied,
-        ..Part::new("snapshot", Types::of::<T::Snapshot>())
+        ..Part::new::<T::Snapshot>("snapshot")
     });
     if TypeId::of::<T::Presence>() != TypeId::of::<NoPresence>() {
-        parts.push(Part::new("presence", Types::of::<T::Presence>()));
+        parts.push(Part::new::<T::Presence>("presence"));
     }
     parts
 }
 
 fn call_parts<C: Call>() -> Vec<Part> {
-    vec![Part::new("args", Types::of::<C::Args>()), Part::new("reply", Types::of::<C::Reply>())]
+    vec![Part::new::<C::Args>("args"), Part::new::<C::Reply>("reply")]
 }
 
 /// The text that is hashed: a line for the kind of entry, then one for each part.

@@ -6,8 +6,8 @@ pub use std::sync::OnceLock;
 
 use crate::name::{Params, Pattern, check_fields, check_name, equal};
 
-use super::TypedTopic;
 pub use super::entry::{call_hash, topic_hash};
+use super::{Schema, TypedTopic};
 
 /// A pattern whose parameters are the fields; else the build fails.
 pub const fn pattern(pattern: &'static str, fields: &[&str]) -> &'static str {
@@ -36,6 +36,14 @@ pub const fn distinct(keys: &[&str]) {
             before += 1;
         }
         at += 1;
+    }
+}
+
+/// The text of a schema's lock.
+pub const fn lock<S: Schema>() -> &'static str {
+    match S::LOCK {
+        Some(lock) => lock.text,
+        None => "",
     }
 }
 

@@ -1,141 +1,83 @@
-//! The TypeScript module of a schema: written, and compared with what is written.
+//! What a schema exports: its TypeScript module, and its `schema.lock`.
 
-use std::{
-    collections::BTreeMap,
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, env};
 
 use super::{
-    Entry, Schema,
-    entry::{Kind, Part},
+    Entry, ExportError, Schema, Versions,
+    compare::compare,
+    conform::Fault,
+    entry::{Kind, Part, Way},
+    files::{BREAK, Files, file},
     layout,
+    lock::{KEPT, Locked, Version},
+    sample,
     shape::Shape,
     syntax::{Node, doc_lines, is_identifier},
     types::{Declaration, Types},
 };
 use crate::name::Pattern;
 
-/// Why a schema has no TypeScript module, or a file is not it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// One name could match the patterns of two topics.
-    #[error("one name could match both `{0}` and `{1}`: change a literal segment of one")]
-    Overlap(&'static str, &'static str),
-    /// The key of a topic is no field of its event in JSON.
-    #[error(
-        "the topic `{topic}` has `{key}` for its key, but `{event}` has no such field in JSON: say how the field is \
-         called there by `key: field = \"…\"`"
-    )]
-    Key {
-        /// The topic's pattern.
-        topic: &'static str,
-        /// The name of the key.
-        key: &'static str,
-        /// The Rust type of the event.
-        event: &'static str,
-    },
-    /// Two types would have one name.
-    #[error(
-        "`{first}` and `{second}` both export as `{name}`: give one another name by `#[ts(rename = \"…\")]`"
-    )]
-    SameName {
-        /// The name in TypeScript.
-        name: String,
-        /// What has it.
-        first: String,
-        /// What would have it too.
-        second: String,
-    },
-    /// A type has no TypeScript that this export understands.
-    #[error(
-        "the type `{rust}` exports as `{text}`, which is no type of data that can be read here"
-    )]
-    Unreadable {
-        /// The Rust type.
-        rust: String,
-        /// Its text in TypeScript.
-        text: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the file system answered.
-        source: io::Error,
-    },
-    /// A file is not what the schema exports.
-    #[error(
-        "{} is not what the schema exports; write it again with `{mend}`\n{difference}",
-        path.display()
-    )]
-    Stale {
-        /// The file.
-        path: PathBuf,
-        /// The call that writes it.
-        mend: String,
-        /// The lines that differ: `-` stands in the file, `+` in the export.
-        difference: String,
-    },
-}
-
-/// The text for people, because this is what a test shows that unwraps a [`Schema::check`].
-impl fmt::Debug for ExportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-pub(super) fn write<S: Schema + ?Sized>(path: &Path) -> Result<(), ExportError> {
-    let module = module::<S>()?;
-    if read(path)? == module {
-        // What watches the file need not wake.
-        return Ok(());
-    }
-    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    folder
-        .and_then(|()| fs::write(path, module))
-        .map_err(|source| ExportError::Io { path: path.to_owned(), source })
-}
-
-pub(super) fn check<S: Schema + ?Sized>(path: &Path) -> Result<(), ExportError> {
-    let (module, found) = (module::<S>()?, read(path)?);
-    if found == module {
-        return Ok(());
-    }
-    let mend = format!("{}::export({path:?})", S::NAME);
-    Err(ExportError::Stale { path: path.to_owned(), mend, difference: difference(&found, &module) })
-}
-
-/// What a file says, with the line ends that the export writes; nothing if there is none.
-fn read(path: &Path) -> Result<String, ExportError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(text.replace("\r\n", "\n")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(ExportError::Io { path: path.to_owned(), source }),
-    }
-}
-
-/// The lines between what two texts begin and end with alike.
-fn difference(found: &str, module: &str) -> String {
-    let (found, module): (Vec<_>, Vec<_>) = (found.lines().collect(), module.lines().collect());
-    let alike =
-        |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
-    let head = alike(&mut found.iter().zip(&module));
-    let tail = alike(&mut found[head..].iter().rev().zip(module[head..].iter().rev()));
-    let lines = |mark: char, lines: &[&str]| -> String {
-        lines[head..lines.len() - tail].iter().map(|line| format!("{mark} {line}\n")).collect()
-    };
-    format!("@@ line {} @@\n{}{}", head + 1, lines('-', &found), lines('+', &module))
-}
-
-/// The whole module, in an order that depends on the schema alone.
-pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
+/// What is exported, in an order that depends on the schema alone.
+///
+/// Entries that are named here, or in the environment, may break.
+pub(super) fn render<S: Schema + ?Sized>(breaking: &[&str]) -> Result<Files, ExportError> {
     check_patterns(S::ENTRIES)?;
     let entries: Vec<_> = S::ENTRIES.iter().map(|entry| (entry, (entry.parts)())).collect();
     entries.iter().try_for_each(|(entry, parts)| check_key(entry, parts))?;
+    let lock = locked::<S>(&entries, breaking)?.map(|locked| locked.write(S::NAME));
+    let module = module::<S>(&entries, lock.as_deref().unwrap_or_default())?;
+    // Last, because a type of which the export knows less is told of better by the others.
+    entries.iter().try_for_each(|(entry, parts)| check_samples(entry, parts))?;
+    Ok(Files { module, lock })
+}
+
+/// The lock as it is to be.
+fn locked<S: Schema + ?Sized>(
+    entries: &[(&Entry, Vec<Part>)],
+    breaking: &[&str],
+) -> Result<Option<Locked>, ExportError> {
+    let Some(lock) = S::LOCK else { return Ok(None) };
+    let before = Locked::parse(lock.text)
+        .map_err(|line| ExportError::Lock { path: file::<S>(lock.path.as_ref()), line })?;
+    let told = env::var(BREAK).unwrap_or_default();
+    let may_break =
+        |key: &str| breaking.contains(&key) || told.split(',').any(|told| told.trim() == key);
+    let mut now = Locked::default();
+    let mut breaks = Vec::new();
+    for (entry, parts) in entries {
+        let text = entry.canonical(parts);
+        let mut versions = vec![Version { text: text.clone(), serves: true }];
+        for earlier in before.of(entry.key).iter().filter(|earlier| earlier.text != text) {
+            match compare(entry.kind, &earlier.text, &text, parts) {
+                Ok(serves) => versions.push(Version { serves, ..earlier.clone() }),
+                Err(_) if may_break(entry.key) => {
+                    versions.truncate(1);
+                    break;
+                }
+                Err(why) => {
+                    breaks.push((entry.key.to_owned(), why));
+                    break;
+                }
+            }
+        }
+        versions.truncate(1 + KEPT);
+        now.entries.push((entry.key.to_owned(), versions));
+    }
+    let keys = before.entries.iter().map(|(key, _)| key);
+    let gone = keys.filter(|key| entries.iter().all(|(entry, _)| entry.key != **key));
+    let why = "it is gone, and older pages are refused it";
+    breaks.extend(gone.filter(|key| !may_break(key)).map(|key| (key.clone(), why.to_owned())));
+    if breaks.is_empty() {
+        return Ok(Some(now));
+    }
+    Err(ExportError::Break { entries: breaks, package: S::PACKAGE })
+}
+
+/// The TypeScript, with the versions of a lock.
+fn module<S: Schema + ?Sized>(
+    entries: &[(&Entry, Vec<Part>)],
+    lock: &str,
+) -> Result<String, ExportError> {
     let (topics, calls) = (format!("{}Topics", S::NAME), format!("{}Calls", S::NAME));
     let value = lower_first(S::NAME);
     let has_calls = S::ENTRIES.iter().any(|entry| entry.kind == Kind::Call);
@@ -173,7 +115,11 @@ pub(super) fn module<S: Schema + ?Sized>() -> Result<String, ExportError> {
     text.push_str(&format!("\n{}export const {value}: Schema<{types}> = {{\n", docs(S::DOCS, 0)));
     text.push_str(&format!("  name: \"{}\",\n  entries: {{\n", S::NAME));
     for entry in S::ENTRIES {
-        text.push_str(&format!("    {}: \"{}\",\n", quoted(entry.key), entry.hash()));
+        let versions = Versions::locked(entry.hash(), entry.key, lock);
+        let named: Vec<_> = versions.named().map(|hash| format!("\"{hash}\"")).collect();
+        let value =
+            if named.len() == 1 { named.concat() } else { format!("[{}]", named.join(", ")) };
+        text.push_str(&format!("    {}: {value},\n", quoted(entry.key)));
     }
     text.push_str("  },\n};\n");
     Ok(text)
@@ -201,6 +147,32 @@ fn check_key(entry: &Entry, parts: &[Part]) -> Result<(), ExportError> {
         }
         _ => Ok(()),
     }
+}
+
+/// What is sent is what TypeScript says of it, as far as samples show.
+fn check_samples(entry: &Entry, parts: &[Part]) -> Result<(), ExportError> {
+    for part in parts.iter().filter(|part| !part.is_implied) {
+        let Some(round) = part.round else { continue };
+        let is_written = part.way() == Way::ToPages;
+        if let Err(Fault { path, what }) = sample::check(&Shape::of(&part.types), round, is_written)
+        {
+            let attributes = if what.starts_with("reading") {
+                "`deserialize_with`, `from`, `try_from`, `transparent`, `rename(deserialize = …)`, `with` on a variant"
+            } else if what.starts_with("JSON has `null`") {
+                "`#[ts(optional)]` without `skip_serializing_if`, `serialize_with`"
+            } else {
+                "`skip_serializing_if`, `skip_serializing`, `serialize_with`, `into`, `rename(serialize = …)`, `with` on a variant"
+            };
+            return Err(ExportError::Unhonoured {
+                entry: entry.key,
+                place: format!("{}{path}", part.role),
+                rust: part.types.rust,
+                what,
+                attributes,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The declarations of a module by name.
@@ -263,3 +235,6 @@ fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

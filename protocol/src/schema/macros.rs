@@ -37,6 +37,9 @@
 ///   stand in this order.
 /// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
 /// - Doc comments go to the Rust types and to the TypeScript.
+/// - `schema Metrics lock "schema.lock" { … }` names a file, as seen from the crate's folder and empty at first, in which the
+///   export keeps the earlier versions of every entry: pages that were built with one of them are not stopped by a server
+///   that is newer, nor new ones by a server that is older. Without it every change of an entry stops them.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -120,7 +123,7 @@
 macro_rules! schema {
     (
         $(#[$($meta:tt)*])*
-        $vis:vis schema $schema:ident {
+        $vis:vis schema $schema:ident $(lock $lock:literal)? {
             $(
                 $(#[$($entry_meta:tt)*])*
                 $kind:ident $entry:ident $({ $($fields:tt)* })? = $key:literal
@@ -133,7 +136,7 @@ macro_rules! schema {
         $vis struct $schema;
 
         $($crate::__schema_entry! {
-            $kind [$vis] [$(#[$($entry_meta)*])*] $entry [$({ $($fields)* })?] $key [$({ $($parts)* })?]
+            $kind [$schema] [$vis] [$(#[$($entry_meta)*])*] $entry [$({ $($fields)* })?] $key [$({ $($parts)* })?]
             [$(($($args)*) -> $reply)?]
         })*
 
@@ -142,7 +145,16 @@ macro_rules! schema {
         impl $crate::schema::Schema for $schema {
             const NAME: &'static str = ::core::stringify!($schema);
             const MODULE: &'static str = ::core::module_path!();
+            const PACKAGE: &'static str = ::core::env!("CARGO_PKG_NAME");
+            const FOLDER: &'static str = ::core::env!("CARGO_MANIFEST_DIR");
             const DOCS: &'static str = $crate::__schema_docs!($([$($meta)*])*);
+            $(
+                const LOCK: ::core::option::Option<$crate::schema::Lock> =
+                    ::core::option::Option::Some($crate::schema::Lock {
+                        path: $lock,
+                        text: ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $lock)),
+                    });
+            )?
             const ENTRIES: &'static [$crate::schema::Entry] = &[
                 $($crate::schema::Entry::$kind::<$entry>($crate::__schema_docs!($([$($entry_meta)*])*))),*
             ];
@@ -158,7 +170,7 @@ macro_rules! schema {
                 <Self as $crate::schema::Schema>::typescript()
             }
 
-            /// Writes the TypeScript module of this schema to a file.
+            /// Writes the TypeScript module of this schema to a file, and `schema.lock`.
             ///
             /// # Errors
             /// As `Schema::export`.
@@ -168,7 +180,18 @@ macro_rules! schema {
                 <Self as $crate::schema::Schema>::export(path)
             }
 
-            /// Checks that a file has the TypeScript module of this schema.
+            /// Writes the same, though these entries no longer work with earlier versions of them.
+            ///
+            /// # Errors
+            /// As `Schema::export_breaking`.
+            $vis fn export_breaking(
+                path: impl ::core::convert::AsRef<::std::path::Path>,
+                entries: &[&str],
+            ) -> ::core::result::Result<(), $crate::schema::ExportError> {
+                <Self as $crate::schema::Schema>::export_breaking(path, entries)
+            }
+
+            /// Checks that the files say what `export` would write.
             ///
             /// # Errors
             /// As `Schema::check`.
@@ -186,7 +209,7 @@ macro_rules! schema {
 #[macro_export]
 macro_rules! __schema_entry {
     (
-        topic [$vis:vis] [$(#[$meta:meta])*] $topic:ident
+        topic [$schema:ident] [$vis:vis] [$(#[$meta:meta])*] $topic:ident
         [$({ $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })?]
         $pattern:literal
         [{
@@ -221,6 +244,7 @@ macro_rules! __schema_entry {
             type Publish = $crate::__schema_or!([$($publish)?] $crate::schema::NoPublish);
             type Snapshot = $crate::__schema_snapshot!([$($snapshot)?] [$($key)?] $event);
             type Presence = $crate::__schema_or!([$($presence)?] $crate::schema::NoPresence);
+            const LOCK: &'static str = $crate::schema::expansion::lock::<$schema>();
             const PATTERN: &'static str = $crate::schema::expansion::pattern(
                 $pattern,
                 &[$($($crate::schema::expansion::name(::core::stringify!($field))),*)?],
@@ -267,7 +291,7 @@ macro_rules! __schema_entry {
         }
     };
     (
-        call [$vis:vis] [$(#[$meta:meta])*] $call:ident [] $name:literal [] [($($args:ty)?) -> $reply:ty]
+        call [$schema:ident] [$vis:vis] [$(#[$meta:meta])*] $call:ident [] $name:literal [] [($($args:ty)?) -> $reply:ty]
     ) => {
         $(#[$meta])*
         #[doc = ""]
@@ -278,6 +302,7 @@ macro_rules! __schema_entry {
         impl $crate::schema::Call for $call {
             type Args = $crate::__schema_or!([$($args)?] ());
             type Reply = $reply;
+            const LOCK: &'static str = $crate::schema::expansion::lock::<$schema>();
             const NAME: &'static str = $crate::schema::expansion::call_name($name);
 
             fn hash() -> $crate::schema::SchemaHash {
@@ -287,7 +312,7 @@ macro_rules! __schema_entry {
             }
         }
     };
-    (topic [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
+    (topic [$schema:ident] [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "topic `", ::core::stringify!($topic), "`: expected `{ event: Type }` behind the pattern, in which",
             " `publish: Type`, `key: field` or `key: field = \"name\"`, `snapshot: Type` and `presence: Type` may follow in",
@@ -295,13 +320,13 @@ macro_rules! __schema_entry {
             " `{ name: Type, … }` or nothing before it",
         ));
     };
-    (call [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {
+    (call [$schema:ident] [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "call `", ::core::stringify!($call), "`: expected `(Type) -> Type;` or `() -> Type;` behind the name, and",
             " nothing before it",
         ));
     };
-    ($kind:ident [$vis:vis] [$($meta:tt)*] $entry:ident $($rest:tt)*) => {
+    ($kind:ident [$schema:ident] [$vis:vis] [$($meta:tt)*] $entry:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!("expected `topic` or `call`, found `", ::core::stringify!($kind), "`"));
     };
 }

@@ -36,13 +36,21 @@
 //! that would have one name, one needs `#[ts(rename = "…")]`.
 
 mod absent;
+mod compare;
+mod conform;
 mod entry;
+mod error;
 #[doc(hidden)]
 pub mod expansion;
 mod export;
+mod files;
+mod fit;
+mod form_text;
 mod hash;
 mod layout;
+mod lock;
 mod macros;
+mod sample;
 mod shape;
 mod syntax;
 mod types;
@@ -56,8 +64,9 @@ use crate::name::{FillError, Params, Pattern, Topic};
 
 pub use absent::{NoPresence, NoPublish};
 pub use entry::Entry;
-pub use export::ExportError;
+pub use error::ExportError;
 pub use hash::{SchemaHash, SchemaHashError};
+pub use lock::{Lock, Versions};
 
 /// A topic, or a family of topics with parameters in their names, with the types of what it carries.
 ///
@@ -75,6 +84,8 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
     const PATTERN: &'static str;
     /// The name in JSON of the event's field that is its key; `None` for a topic without keys.
     const KEY: Option<&'static str> = None;
+    /// The text of `schema.lock`; empty without one.
+    const LOCK: &'static str = "";
     /// Whether the topic is keyed: its state is the last event of each key.
     const KEYED: bool = Self::KEY.is_some();
 
@@ -103,6 +114,11 @@ pub trait TypedTopic: Clone + Send + Sync + 'static {
 
     /// The structural hash, computed at its first use.
     fn hash() -> SchemaHash;
+
+    /// The structural hash, and those of earlier versions with which this one still works.
+    fn versions() -> Versions {
+        Versions::locked(Self::hash(), Self::PATTERN, Self::LOCK)
+    }
 }
 
 /// A request that clients make of the server, with the types of what they send and what they get.
@@ -115,9 +131,16 @@ pub trait Call: Send + Sync + 'static {
     type Reply: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// The name on the wire, by the rules of a topic's; no other entry of the schema has it.
     const NAME: &'static str;
+    /// The text of `schema.lock`; empty without one.
+    const LOCK: &'static str = "";
 
     /// The structural hash, computed at its first use.
     fn hash() -> SchemaHash;
+
+    /// The structural hash, and those of earlier versions with which this one still works.
+    fn versions() -> Versions {
+        Versions::locked(Self::hash(), Self::NAME, Self::LOCK)
+    }
 }
 
 /// A schema: every entry that client and server agree on.
@@ -129,34 +152,63 @@ pub trait Schema: 'static {
     const NAME: &'static str;
     /// The Rust module that declares it.
     const MODULE: &'static str;
+    /// The package that declares it.
+    const PACKAGE: &'static str;
+    /// The folder of that package, where it was built.
+    const FOLDER: &'static str;
     /// Its doc comment.
     const DOCS: &'static str;
     /// Its entries in the order of their declaration.
     const ENTRIES: &'static [Entry];
+    /// Its `schema.lock`, if it has one.
+    const LOCK: Option<Lock> = None;
 
     /// The TypeScript module of this schema: its types, and its hashes as a value.
     ///
     /// # Errors
-    /// Two patterns that one name could match, two types that would have one name, or a type that has no TypeScript.
+    /// Two patterns that one name could match, two types that would have one name, a type that has no TypeScript or is not
+    /// in JSON what it is there, and a change that `schema.lock` does not allow.
     fn typescript() -> Result<String, ExportError> {
-        export::module::<Self>()
+        export::render::<Self>(&[]).map(|files| files.module)
     }
 
-    /// Writes the TypeScript module to a file, which is left alone if it says the same already; its folder may be new.
+    /// The text of `schema.lock` as [`export`](Self::export) writes it; `None` for a schema that has none.
     ///
-    /// A relative path begins at the current directory: the crate's own in its tests and build script.
+    /// # Errors
+    /// As [`typescript`](Self::typescript).
+    fn lock() -> Result<Option<String>, ExportError> {
+        export::render::<Self>(&[]).map(|files| files.lock)
+    }
+
+    /// Writes the TypeScript module to a file, and `schema.lock` if the schema has one. A file that says the same already is
+    /// left alone; the folder may be new.
+    ///
+    /// A relative path begins at the folder of the package that declares the schema.
     ///
     /// # Errors
     /// As [`typescript`](Self::typescript), and what the file system answers.
     fn export(path: impl AsRef<Path>) -> Result<(), ExportError> {
-        export::write::<Self>(path.as_ref())
+        files::write::<Self>(path.as_ref(), &[])
     }
 
-    /// Checks that a file says what [`export`](Self::export) would write: one line in a test keeps it so.
+    /// Writes what [`export`](Self::export) writes, though these entries, by pattern or name, no longer work with what pages
+    /// that are open know of them: such pages are refused the entry, and `schema.lock` forgets its earlier versions.
     ///
     /// # Errors
-    /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] if the file is missing or says something else.
+    /// As [`export`](Self::export), of other entries.
+    fn export_breaking(path: impl AsRef<Path>, entries: &[&str]) -> Result<(), ExportError> {
+        files::write::<Self>(path.as_ref(), entries)
+    }
+
+    /// Checks that the files say what [`export`](Self::export) would write: one line in a test keeps them so.
+    ///
+    /// With `TIDEWIRE_WRITE=1` in the environment it writes them instead. With `TIDEWIRE_BREAK` it does that too, and accepts
+    /// that the entries named there (by pattern or name, commas between) no longer work with earlier versions, as the
+    /// other functions do then.
+    ///
+    /// # Errors
+    /// As [`typescript`](Self::typescript), and [`ExportError::Stale`] if a file is missing or says something else.
     fn check(path: impl AsRef<Path>) -> Result<(), ExportError> {
-        export::check::<Self>(path.as_ref())
+        files::check::<Self>(path.as_ref())
     }
 }

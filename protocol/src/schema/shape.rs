@@ -17,9 +17,9 @@ use super::{hash::SchemaHash, layout, syntax::Node, types::Types};
 /// The shape of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    root: Form,
+    pub(super) root: Form,
     /// The types that contain themselves, by their number.
-    recursive: Vec<Form>,
+    pub(super) recursive: Vec<Form>,
 }
 
 /// A shape, or a part of one.
@@ -62,6 +62,21 @@ impl Shape {
             recursive.push(names.form(&names.bodies[name], &keys).numbered(&mut order));
         }
         Self { root, recursive }
+    }
+
+    /// Whether no value has it.
+    pub(super) fn is_never(&self) -> bool {
+        matches!(&self.root, Form::Named(name, _) if name == "never")
+    }
+
+    /// Whether every number in it is that of a type.
+    pub(super) fn is_whole(&self) -> bool {
+        let mut order: Vec<u64> = (0..self.recursive.len() as u64).collect();
+        for mut form in self.recursive.iter().chain([&self.root]).cloned() {
+            // A number that is none of these is put behind them.
+            form.number(&mut order);
+        }
+        order.len() == self.recursive.len()
     }
 
     /// Whether it is an object with this field, whatever else it is.

@@ -13,9 +13,10 @@ use tidewire_protocol::{
     code::CloseCode,
     frame::{
         VERSION,
-        client::{ClientFrame, Hello},
+        client::{ClientFrame, Hashes, Hello},
         server::{self, Limits, Match, Welcome},
     },
+    schema::{SchemaHash, Versions},
     session,
 };
 
@@ -169,21 +170,27 @@ impl<V: Send + Sync + 'static> crate::live::Live<V> {
     /// How each entry that a client names fits this server.
     fn match_schema<'a>(
         &self,
-        entries: impl IntoIterator<Item = (&'a String, &'a String)>,
+        entries: impl IntoIterator<Item = (&'a String, &'a Hashes)>,
     ) -> std::collections::BTreeMap<String, Match> {
         let mut entries = entries.into_iter().peekable();
         if entries.peek().is_none() {
             return std::collections::BTreeMap::new();
         }
         let shared = self.shared();
-        let topics = shared.rules.iter().map(|rule| (rule.pattern.as_str(), &rule.hash));
-        let calls = shared.calls.iter().map(|rule| (rule.name, &rule.hash));
-        let known: HashMap<&str, &String> = topics.chain(calls).collect();
-        let fit = |entry: &str, hash: &String| match known.get(entry) {
-            Some(known) if *known == hash => Match::Same,
-            Some(_) => Match::Incompatible,
-            None => Match::Unknown,
+        let topics = shared.rules.iter().map(|rule| (rule.pattern.as_str(), &rule.versions));
+        let calls = shared.calls.iter().map(|rule| (rule.name, &rule.versions));
+        let known: HashMap<&str, &Versions> = topics.chain(calls).collect();
+        let fit = |entry: &str, hashes: &Hashes| {
+            let Some(known) = known.get(entry) else { return Match::Unknown };
+            // A text that is no hash is no version that anybody knows.
+            let mut named = hashes.iter().map(|hash| hash.parse::<SchemaHash>().ok());
+            match named.next().flatten() {
+                Some(own) if own == known.hash() => Match::Same,
+                Some(own) if known.serves(own) => Match::Compatible,
+                _ if named.any(|server| server == Some(known.hash())) => Match::Compatible,
+                _ => Match::Incompatible,
+            }
         };
-        entries.map(|(entry, hash)| (entry.clone(), fit(entry, hash))).collect()
+        entries.map(|(entry, hashes)| (entry.clone(), fit(entry, hashes))).collect()
     }
 }

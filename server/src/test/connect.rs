@@ -177,7 +177,10 @@ impl<V: Send + Sync + 'static> Connect<V> {
     /// # }
     /// ```
     pub fn schema<S: Schema>(mut self) -> Self {
-        let entries = S::ENTRIES.iter().map(|entry| (entry.key().into(), entry.hash().to_string()));
+        let entries = S::ENTRIES.iter().map(|entry| {
+            let versions = entry.versions();
+            (entry.key().into(), versions.named().map(|hash| hash.to_string()).collect())
+        });
         self.hello_mut().schema = entries.collect();
         self
     }

@@ -26,3 +26,4 @@ mod shutdown;
 mod snapshots;
 mod support;
 mod timing;
+mod versions;

@@ -10,12 +10,16 @@ use similar::TextDiff;
 use tidewire_chat_schema::Chat;
 use tidewire_prices_schema::Market;
 use tidewire_protocol::code::{CloseCode, ErrorCode};
+use tidewire_protocol::schema::Schema;
 
 use crate::failure::{Failure, OrMend, Result};
 use crate::project::Project;
 
 /// How the first line of every generated file begins.
 pub(crate) const MARK: &str = "// Written by `";
+/// The same of a file that is no code.
+#[cfg(test)]
+const LOCK_MARK: &str = "# Written by `";
 
 /// A generated file, by its path in the checkout.
 struct Output {
@@ -54,14 +58,23 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
 }
 
 fn outputs() -> Result<Vec<Output>> {
-    let chat = Chat::typescript().or_mend("the chat schema", "mend examples/chat/schema")?;
-    let market =
-        Market::typescript().or_mend("the prices' schema", "mend examples/prices/schema")?;
+    let [chat, chat_lock] = exported::<Chat>("examples/chat/schema")?;
+    let [market, market_lock] = exported::<Market>("examples/prices/schema")?;
     Ok(vec![
         Output { path: "examples/prices/web/src/prices.schema.ts", contents: market },
+        Output { path: "examples/prices/schema/schema.lock", contents: market_lock },
         Output { path: "examples/chat/web/src/chat.schema.ts", contents: chat },
+        Output { path: "examples/chat/schema/schema.lock", contents: chat_lock },
         Output { path: "npm/src/codes.ts", contents: codes() },
     ])
+}
+
+/// A schema's TypeScript and its lock.
+fn exported<S: Schema>(folder: &str) -> Result<[String; 2]> {
+    let mend = format!("mend {folder}");
+    let module = S::typescript().or_mend(format!("the schema {}", S::NAME), mend.clone())?;
+    let lock = S::lock().or_mend(format!("the lock of {}", S::NAME), mend)?;
+    Ok([module, lock.unwrap_or_default()])
 }
 
 /// The norm with its tables of codes as they are; the rest of it is written by hand.
@@ -153,7 +166,8 @@ export const Codes = {
     #[test]
     fn every_file_says_that_it_is_generated() {
         for output in outputs().unwrap() {
-            assert!(output.contents.starts_with(MARK), "{}", output.path);
+            let mark = if output.path.ends_with(".lock") { LOCK_MARK } else { MARK };
+            assert!(output.contents.starts_with(mark), "{}", output.path);
         }
     }
 
