@@ -27,14 +27,12 @@ export interface Peer {
 class LinePort implements Port {
   readonly peer: Peer;
   readonly line: number;
-  readonly client: string | undefined;
   trunk: Trunk | undefined;
   readonly #leave: (port: LinePort) => void;
 
-  constructor(peer: Peer, line: number, client: string | undefined, leave: (port: LinePort) => void) {
+  constructor(peer: Peer, line: number, leave: (port: LinePort) => void) {
     this.peer = peer;
     this.line = line;
-    this.client = client;
     this.#leave = leave;
   }
 
@@ -106,7 +104,7 @@ export class Leader {
     for (const trunk of this.#trunks) trunk.look();
     switch (message.op) {
       case "open": {
-        const port = new LinePort(peer, message.line, message.client, (port) => this.#drop(port));
+        const port = new LinePort(peer, message.line, (port) => this.#drop(port));
         peer.ports.set(message.line, port);
         return this.#place(port);
       }

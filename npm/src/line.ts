@@ -2,9 +2,7 @@
 
 /** What a tab says to the tab that leads. A line is one connection of the tab's client, by a number of the tab's. */
 export type Up =
-  /** `client` is what the leader called itself with which the tab's client last had a connection. */
-  | { readonly op: "open"; readonly line: number; readonly client: string | undefined }
-  | { readonly op: "close"; readonly line: number }
+  | { readonly op: "open" | "close"; readonly line: number }
   | { readonly op: "text"; readonly line: number; readonly text: string }
   /** Whether the tab is shown: one that is not waits for others to try a server that is away. */
   | { readonly op: "eager"; readonly eager: boolean }
@@ -42,6 +40,8 @@ export class Line {
   number = 0;
   /** Whether the tab that leads was asked for it. */
   isAsked = false;
+  /** The server knows that one as another client instance than the one with which the client last had a connection. */
+  isOther = false;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange, url: string) {

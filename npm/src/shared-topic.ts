@@ -10,8 +10,6 @@ import type { RawFrame } from "./tuple.js";
 export interface Port {
   /** Whether it is that of the tab that leads. */
   readonly isOwn: boolean;
-  /** As which client instance its client last spoke to the server, if it did. */
-  readonly client: string | undefined;
   opened(): void;
   post(text: string): void;
   closed(code: number, reason: string): void;

@@ -65,6 +65,8 @@ interface Lead {
   readonly end: AbortController;
 }
 
+/** It may have been done. */
+const UNKNOWN = 401;
 /** Come back now. */
 const COME_BACK = 4000;
 /** A client that came back a moment ago waits so long before it may again. */
@@ -138,8 +140,14 @@ export class Tab implements Exchange {
     else if (!this.#url) void this.#begin(url);
   }
 
-  send({ number, isAsked }: Line, text: string): void {
-    if (number && isAsked) this.#tell({ op: "text", line: number, text });
+  send(line: Line, text: string): void {
+    const { number, isAsked, isOther } = line;
+    if (!number || !isAsked) return;
+    const { id, epoch } = (isOther ? JSON.parse(text) : {}) as { id?: number; epoch?: string };
+    if (epoch === undefined) return this.#tell({ op: "text", line: number, text });
+    // Sent again, and the server would take it for another.
+    const data = JSON.stringify({ topic: "$error", re: id, data: { code: UNKNOWN, name: "unknown" } });
+    queueMicrotask(() => line.onmessage?.({ data }));
   }
 
   hangUp(line: Line): void {
@@ -366,7 +374,8 @@ export class Tab implements Exchange {
     for (const line of this.#lines.values()) {
       if (line.isAsked) continue;
       line.isAsked = true;
-      this.#tell({ op: "open", line: line.number, client: this.#spokeAs });
+      line.isOther = this.#spokeAs !== undefined && this.#spokeAs !== this.#client;
+      this.#tell({ op: "open", line: line.number });
     }
   }
 

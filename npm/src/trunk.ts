@@ -152,9 +152,6 @@ export class Trunk implements Wire {
   #forward(port: Port, part: Part, frame: RawFrame): void {
     const topic = String(frame.topic);
     const id = frame.id as number;
-    // With an epoch it is sent again. The server that knows publishes by their instance would take it for another.
-    const isOther = port.client !== undefined && port.client !== this.#client;
-    if (frame.epoch !== undefined && isOther) return port.post(answerText(unknown, id));
     const sent = this.#ask(frame, (answer) => {
       part.calls.delete(id);
       if (answer.topic === "$reply") {
@@ -282,9 +279,6 @@ export class Trunk implements Wire {
     this.#owner.ended([...this.ports], this.#isOpen, code, reason);
   }
 }
-
-/** The outcome of a publish that was sent as another client instance. */
-const unknown: RawFrame = { topic: "$error", data: { code: 401, name: "unknown" } };
 
 const DOLLAR = 36;
 
