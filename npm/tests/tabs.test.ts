@@ -15,11 +15,21 @@ beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
   world = new World(1);
+  mock.method(Math, "random", world.random);
   server = new ModelServer(world);
 });
 afterEach(() => {
   for (const live of opened.splice(0)) live.close();
+  mock.restoreAll();
 });
+
+/** Waits for what is not of this world, such as a digest or the core's being loaded. */
+async function until(is: () => boolean): Promise<void> {
+  while (!is()) {
+    await settle();
+    await world.rest();
+  }
+}
 
 /** A tab with a connection, which takes part. */
 async function open(options: Partial<ConnectOptions> = {}, shareAs = "ann") {
@@ -204,6 +214,18 @@ test("a later tab's state is whole: what comes beside its snapshot is neither lo
   assert.deepEqual(room.state.getSnapshot().value, server.log("chat:a").map(({ data }) => data));
 });
 
+test("a tab says what it has taken, and is not cut off for much over time", async () => {
+  const [first, second] = [await open(), await open()];
+  const { heard } = await listen(second);
+  for (let n = 0; n < 24; n++) {
+    server.publish("chat:a", said("x".repeat(1024 * 1024)));
+    await world.rest();
+  }
+  assert.equal(heard.length, 24);
+  assert.equal(second.live.connection.getSnapshot().code, 0);
+  assert.equal(first.state(), "connected");
+});
+
 test("a refusal concerns who asked", async () => {
   const [first, second] = [await open(), await open()];
   const { heard } = await listen(first);
@@ -262,6 +284,19 @@ test("a lost connection is tried by tabs that are shown, and brings all back", a
   for (const { state } of tabs) assert.equal(state(), "connected");
   for (const { heard } of rooms) assert.deepEqual(heard, [said("missed")]);
   assert.equal(server.open.length, 1);
+});
+
+test("a tab that waits is told when the server is back, whatever its own timer says", async () => {
+  const [first, second] = [await open(), await open()];
+  second.tab.show(false);
+  server.isUp = false;
+  server.open[0]?.drop();
+  await world.pass(40_000);
+  while (first.state() !== "waiting" || second.state() !== "waiting") await world.pass(50);
+  server.isUp = true;
+  first.live.connection.retry();
+  await world.rest();
+  assert.deepEqual([first.state(), second.state()], ["connected", "connected"]);
 });
 
 test("a code that says stop stops every tab", async () => {
@@ -363,30 +398,21 @@ test("a topic that begins anew is told to every tab", async () => {
   }
 });
 
-test("without the APIs a tab has a socket of its own", async () => {
+test("without the APIs a tab has a socket of its own", { timeout: 10_000 }, async () => {
   const tab = new FakeTab(world);
   const all = { url: "wss://example.test/ws", WebSocket: server.socketOf(tab) };
   opened.push(share(undefined, schema, all, "ann"), share(undefined, schema, all, "ann"));
-  for (let n = 0; n < 50 && server.open.length < 2; n++) {
-    await settle();
-    await world.rest();
-  }
-  assert.equal(server.open.length, 2);
+  await until(() => server.open.length === 2);
 });
 
-test("where locks are refused a tab is on its own", async () => {
+test("where locks are refused a tab is on its own", { timeout: 10_000 }, async () => {
   const refuse = () => Promise.reject(new DOMException("no", "SecurityError"));
   const tab = new FakeTab(world);
   const locks = { request: refuse, query: refuse } as unknown as LockManager;
   const page = { locks, BroadcastChannel: tab.BroadcastChannel, document: tab.document, window: tab.window };
   const live = share(page, schema, { url: "wss://example.test/ws", WebSocket: server.socketOf(tab) }, "ann");
   opened.push(live);
-  await new Promise<void>((resolve) => live.connection.subscribe(resolve));
-  for (let n = 0; n < 50 && live.connection.getSnapshot().state !== "connected"; n++) {
-    await settle();
-    await world.rest();
-  }
-  assert.equal(live.connection.getSnapshot().state, "connected");
+  await until(() => live.connection.getSnapshot().state === "connected");
 });
 
 test("with whom to share has to be said", () => {

@@ -265,6 +265,15 @@ test("a tab's call is cancelled by its own number, and when the tab goes", () =>
   assert.deepEqual(server.ended, [1000]);
 });
 
+test("a server that asks to move asks those too who are greeted later", () => {
+  const { trunk, server, a } = fixture(1);
+  const drain = { topic: "$drain", data: { deadline_ms: 10_000 } };
+  a.take();
+  server.receive(drain);
+  assert.deepEqual(a.take(), [drain]);
+  assert.deepEqual(new TestPort(trunk, false).take().at(-1), drain);
+});
+
 test("a fault that concerns no request is told to one tab, what is no frame to all", () => {
   const { server, a, b } = fixture(2);
   a.take();
