@@ -45,15 +45,6 @@ pub(crate) enum Library {
     Std,
 }
 
-/// Which instructions a module may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Instructions {
-    /// Those of [`FEATURES`].
-    All,
-    /// Those of WASM's first version, which is what wasm2js reads.
-    First,
-}
-
 /// Who compiles to WASM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compiler {
@@ -67,8 +58,8 @@ pub(crate) fn build(project: &Project) -> Result {
         npm::install(&project.npm())?;
         let folder = project.npm().join("wasm");
         fs::create_dir_all(&folder).or_mend(folder.display(), "make npm/ writable")?;
-        optimise(project, &compile(project, Instructions::All)?, &folder.join(OUT_NAME))?;
-        translate(project, &compile(project, Instructions::First)?, &folder.join(JS_OUT_NAME))
+        optimise(project, &compile(project)?, &folder.join(OUT_NAME))?;
+        translate(project, &folder)
     })
 }
 
@@ -137,13 +128,10 @@ fn add_target() -> Result {
     shell::run(Command::new("rustup").args(["target", "add", TARGET]), mend)
 }
 
-fn compile(project: &Project, instructions: Instructions) -> Result<PathBuf> {
+fn compile(project: &Project) -> Result<PathBuf> {
     let compiler = Compiler::choose(project)?;
-    let mut cargo = compiler.cargo(project, "build", Library::Alloc);
-    if instructions == Instructions::First {
-        cargo.env("RUSTFLAGS", "-Ctarget-cpu=mvp");
-    }
     shell::announce("compiling the client core to WASM (cold: half a minute)");
+    let mut cargo = compiler.cargo(project, "build", Library::Alloc);
     shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
     let file = format!("{}.wasm", CORE.replace('-', "_"));
     Ok(target_folder(project).join(TARGET).join("wasm").join(file))
@@ -163,18 +151,20 @@ fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     Ok(())
 }
 
-/// Writes the module to `out` as JavaScript.
-fn translate(project: &Project, module: &Path, out: &Path) -> Result {
-    let small = module.with_extension("opt.wasm");
+/// Writes the module of the folder as JavaScript beside it.
+///
+/// Instructions that wasm2js does not know are put in older ones first. Those that turn floating-point numbers into saturated integers
+/// become ones that are right in range only: the crate has no others.
+fn translate(project: &Project, folder: &Path) -> Result {
+    let older = folder.join("core.mvp.wasm");
     let mut command = binaryen(project, "wasm-opt");
-    // A precompiled `alloc` may have newer instructions for memory than the crate; they are put in other words. Never so those for numbers
-    // that saturate: binaryen's words for them are wrong.
-    let lower = ["--signext-lowering", "--llvm-memory-copy-fill-lowering"];
-    command.args(FEATURES).args(lower).args(["-Oz", "-Oz"]).args(STRIP);
+    command.args(["--signext-lowering", "--llvm-memory-copy-fill-lowering"]);
+    command.args(["--llvm-nontrapping-fptoint-lowering", "-Oz"]).args(FEATURES);
     let mend = "turn what it names off for the compiler; else: cd npm && npm ci";
-    shell::run(command.arg(module).arg("-o").arg(&small), mend)?;
+    shell::run(command.arg(folder.join(OUT_NAME)).arg("-o").arg(&older), mend)?;
     let mut command = binaryen(project, "wasm2js");
-    shell::run(command.args(["--mvp-features", "-O"]).arg(&small).arg("-o").arg(out), mend)
+    command.args(["--mvp-features", "-O"]).arg(&older).arg("-o").arg(folder.join(JS_OUT_NAME));
+    shell::run(&mut command, mend)
 }
 
 /// A program of the npm package `binaryen`.

@@ -24,6 +24,15 @@ pub struct Core {
     client: Client,
 }
 
+/// An integer as JavaScript has it; more than 64 bits, and none, are the largest.
+///
+/// Not `as` alone: it saturates by an instruction of its own, and binaryen's words for that, where JavaScript is to be had
+/// of the module, are right for numbers in range only.
+#[inline(never)]
+fn whole(number: f64) -> u64 {
+    if number < u64::MAX as f64 { number as u64 } else { u64::MAX }
+}
+
 impl Core {
     fn flags(&self, verdict: Verdict) -> u32 {
         u32::from(verdict == Verdict::Deliver) | u32::from(self.client.has_output()) << 1
@@ -32,7 +41,7 @@ impl Core {
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn create(seed: f64) -> Box<Core> {
-    Box::new(Core { client: Client::new(Config::default(), seed as u64) })
+    Box::new(Core { client: Client::new(Config::default(), whole(seed)) })
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -40,32 +49,32 @@ pub extern "C" fn free(_: Box<Core>) {}
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn connect(core: &mut Core, now: f64) {
-    core.client.connect(now as u64);
+    core.client.connect(whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn close(core: &mut Core, now: f64) {
-    core.client.close(now as u64);
+    core.client.close(whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn opened(core: &mut Core, link: u32, now: f64) {
-    core.client.handle_opened(link as u8, now as u64);
+    core.client.handle_opened(link as u8, whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn closed(core: &mut Core, link: u32, code: u32, now: f64) {
-    core.client.handle_closed(link as u8, CloseCode(code as u16), now as u64);
+    core.client.handle_closed(link as u8, CloseCode(code as u16), whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn wake(core: &mut Core, now: f64) {
-    core.client.handle_wake(now as u64);
+    core.client.handle_wake(whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn elapsed(core: &mut Core, now: f64) {
-    core.client.handle_timeout(now as u64);
+    core.client.handle_timeout(whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -75,28 +84,28 @@ pub extern "C" fn timeout(core: &Core) -> f64 {
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn subscribe(core: &mut Core, topic: u32, now: f64) {
-    core.client.subscribe(topic, now as u64);
+    core.client.subscribe(topic, whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn unsubscribe(core: &mut Core, topic: u32, now: f64) {
-    core.client.unsubscribe(topic, now as u64);
+    core.client.unsubscribe(topic, whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn publish(core: &mut Core, topic: u32, now: f64) -> u32 {
-    core.client.publish(topic, now as u64)
+    core.client.publish(topic, whole(now))
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn request(core: &mut Core, call: u32, timeout_ms: f64, now: f64) -> u32 {
-    let (timeout_ms, now) = (timeout_ms as u64, now as u64);
+    let (timeout_ms, now) = (whole(timeout_ms), whole(now));
     if call == 0 { core.client.read(timeout_ms, now) } else { core.client.call(timeout_ms, now) }
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn cancel(core: &mut Core, id: u32, now: f64) {
-    core.client.cancel(id, now as u64);
+    core.client.cancel(id, whole(now));
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -109,7 +118,7 @@ pub extern "C" fn event(
     now: f64,
 ) -> u32 {
     let verdict =
-        core.client.handle_event(link as u8, topic, offset as u64, prev as u64, now as u64);
+        core.client.handle_event(link as u8, topic, whole(offset), whole(prev), whole(now));
     core.flags(verdict)
 }
 
@@ -131,17 +140,17 @@ pub extern "C" fn frame(
 ) -> u32 {
     let frame = Frame {
         kind: Kind::from_number(kind as u8),
-        re: re as u64,
+        re: whole(re),
         topic,
         epoch,
-        offset: offset as u64,
-        prev: prev as u64,
-        to: to as u64,
+        offset: whole(offset),
+        prev: whole(prev),
+        to: whole(to),
         code: code as u16,
-        ms: ms as u64,
+        ms: whole(ms),
         flags: flags as u8,
     };
-    let verdict = core.client.handle_frame(link as u8, frame, now as u64);
+    let verdict = core.client.handle_frame(link as u8, frame, whole(now));
     core.flags(verdict)
 }
 
