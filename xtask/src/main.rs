@@ -13,6 +13,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod npm;
+mod packaging;
 mod project;
 mod server;
 mod shell;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use failure::{Failure, Result};
+use packaging::Kinds;
 use project::Project;
 use suites::Length;
 
@@ -41,6 +43,8 @@ usage: cargo xtask TASK
                              --peers A,B --workloads A,B --rounds N --seconds S choose
   autobahn                   all 517 cases of the Autobahn suite against examples/echo; needs Python 2.7
   fuzz [--long]              each fuzz target for a minute, or ten; needs a nightly toolchain
+  size                       what a page loads of the npm package, beside its peers' packages
+  packaging [KIND...]        fresh projects of every kind with the packed npm package, or those named
   ci                         run .ci/run on a clean clone of the last commit
 
 environment
@@ -96,6 +100,11 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
             let long = flag(&mut arguments, "long")?;
             fuzz::all(&Project::open()?, long).map(done)
         }
+        Some("size") => {
+            none(arguments)?;
+            npm::size(&Project::open()?).map(done)
+        }
+        Some("packaging") => packaging(arguments).map(done),
         Some("ci") => {
             none(arguments)?;
             ci::run(&Project::open()?).map(done)
@@ -124,6 +133,20 @@ fn test(mut arguments: Parser) -> Result<ExitCode> {
         }
     }
     suites::run(&Project::open()?, length, &names)
+}
+
+fn packaging(mut arguments: Parser) -> Result {
+    let mut names = Vec::new();
+    while let Some(argument) = arguments.next().map_err(usage)? {
+        match argument {
+            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let project = Project::open()?;
+    let kinds = if names.is_empty() { Kinds::All } else { Kinds::Named(names) };
+    packaging::judge(&project)?;
+    packaging::run(&project, &kinds)
 }
 
 /// Reads the only flag that a task has.

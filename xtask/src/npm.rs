@@ -71,6 +71,19 @@ pub(crate) fn install_packed(project: &Project, folder: &Path) -> Result {
     install_with(folder, Some(&tarball))
 }
 
+/// How large what a page loads is, beside the packages of peers, which `xtask/size` pins.
+pub(crate) fn size(project: &Project) -> Result {
+    let tarball = pack(project)?;
+    let folder = project.root.join("xtask/size");
+    install(&folder)?;
+    let mut add = npm(&folder);
+    add.args(["install", "--no-save", "--no-audit", "--no-fund"]).arg(tarball);
+    shell::run(&mut add, "cd xtask/size && npm ci")?;
+    let mut measure = Command::new("node");
+    measure.arg("tests/size.mjs").arg("--peers").arg(&folder).current_dir(project.npm());
+    shell::run(&mut measure, "make what it names smaller; a larger budget is a decision")
+}
+
 pub(crate) fn npm(folder: &Path) -> Command {
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     npm.current_dir(folder);

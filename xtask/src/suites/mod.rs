@@ -97,6 +97,12 @@ const SUITES: &[Suite] = &[
         run: web::packed,
         skip: never,
     },
+    Suite {
+        name: "packaging",
+        about: "fresh projects of the quick kinds",
+        run: web::projects,
+        skip: never,
+    },
     Suite { name: "e2e", about: "the examples' pages in Chromium", run: web::e2e, skip: never },
 ];
 

@@ -10,7 +10,7 @@ use crate::project::Project;
 use crate::server::Server;
 use crate::shell::run;
 use crate::wasm::{self, Compiler, Library};
-use crate::{demo, npm, server, system};
+use crate::{demo, npm, packaging, server, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
     crate::codegen::run(project, true)
@@ -27,7 +27,7 @@ pub(super) fn npm_tests(project: &Project, length: Length) -> Result {
         command.arg("test").env("TIDEWIRE_CORE", core);
         run(length.tell(&mut command), "mend the test named above")?;
     }
-    Ok(())
+    npm::script(&project.npm(), "size", "make what it names smaller; a larger budget is a decision")
 }
 
 pub(super) fn types(project: &Project, _: Length) -> Result {
@@ -63,6 +63,12 @@ pub(super) fn packed(project: &Project, length: Length) -> Result {
     node.args(["--test", "use.test.js"]).current_dir(&folder);
     node.env("CHAT_URL", format!("ws://{}/ws", chat.address));
     run(length.tell(&mut node), mend)
+}
+
+/// The tarball before those who judge packages, and in those fresh projects that take seconds.
+pub(super) fn projects(project: &Project, _: Length) -> Result {
+    packaging::judge(project)?;
+    packaging::run(project, &packaging::Kinds::Quick)
 }
 
 /// Lays out the project anew, as one that has never seen the package.
