@@ -1,11 +1,11 @@
 // Whether the tab that leads still answers. Only tabs that are shown watch: the timers of others are slowed down.
 
 /** After so much silence it is asked, */
-const QUIET_MS = 500;
+const QUIET_MS = 400;
 /** and it has so long to answer, */
 const ANSWER_MS = 1_000;
 /** a little more where several tabs ask, so that one acts first. */
-const SPREAD_MS = 200;
+const SPREAD_MS = 150;
 /** A timer that is later than this says that this page slept, not the other. */
 const LATE_MS = 250;
 

@@ -2,11 +2,12 @@
 
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 
-/** Starts Chromium with a fresh profile. */
-export function launch(): Promise<Browser> {
+/** Starts Chromium with a fresh profile, without some of the arguments that are usual for tests. */
+export function launch(...without: string[]): Promise<Browser> {
   const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    ignoreDefaultArgs: without,
     args: [
       ...asRoot,
       "--disable-gpu",

@@ -91,12 +91,12 @@ let server: ChatServer;
 let web: string;
 
 before(async () => {
-  browser = await launch();
+  browser = await launch("--disable-back-forward-cache");
   web = await mkdtemp(join(tmpdir(), "tidewire-tabs-"));
   const dist = join(import.meta.dirname, "../node_modules/tidewire/dist");
   for (const file of ["index.js", "tabs.js"]) await cp(join(dist, file), join(web, file));
   // Without a page the server has nothing to show.
-  const pages = { index: "", sharing: SHARING, speaking: SPEAKING };
+  const pages = { index: "", sharing: SHARING, speaking: SPEAKING, elsewhere: "<!doctype html>elsewhere" };
   for (const [name, text] of Object.entries(pages)) await writeFile(join(web, `${name}.html`), text);
   process.env.WEB = web;
   server = await ChatServer.start();
@@ -213,4 +213,53 @@ test("twenty tabs hold one session, whatever becomes of the one that leads", { t
     t.diagnostic(`live again after the leader was ${how}: median ${all[all.length >> 1]} ms, slowest ${all.at(-1)} ms of ${all.length}`);
     assert((all.at(-1) ?? 0) < LIVE_AGAIN_MS, `${how}: ${all.at(-1)} ms`);
   }
+  for (const context of [ann, ben.context()]) await context.close();
+});
+
+test("a tab that leads and hangs is taken over by one that is shown", { timeout: 120_000 }, async (t) => {
+  const ann = await browser.newContext();
+  const pages = await Promise.all(Array.from({ length: 3 }, () => openTab(ann)));
+  const leader = await leaderOf(pages);
+  const others = pages.filter((page) => page !== leader);
+  const ben = await open(await browser.newContext(), "speaking");
+  await liveAgain(pages, Date.now());
+  const since = Date.now();
+  const hung = leader.evaluate((ms) => {
+    for (const end = Date.now() + ms; Date.now() < end; );
+  }, 2 * LIVE_AGAIN_MS);
+  const times = await liveAgain(others, since);
+  t.diagnostic(`live again after the leader hung: ${times.join(" and ")} ms`);
+  assert(Math.max(...times) < LIVE_AGAIN_MS, `${times}`);
+  await hung;
+  await liveAgain([leader], Date.now());
+  await until("one session for each visitor", async () => (await sessions()) === 2);
+  assert.notEqual(await leaderOf(pages), leader);
+  await ben.evaluate(() => void (window.isStopped = true));
+  const { sent } = await ben.evaluate(() => window.publishing);
+  const last = sent.at(-1)?.offset;
+  for (const page of pages) {
+    await page.waitForFunction((last) => window.tab.heard.at(-1)?.offset === last, last);
+    const { heard, gaps } = await page.evaluate(() => ({ ...window.tab }));
+    const first = heard[0]?.offset ?? 0;
+    assert.deepEqual(heard.map(({ offset }) => offset), heard.map((_, index) => first + index));
+    assert.deepEqual(gaps, []);
+  }
+  for (const context of [ann, ben.context()]) await context.close();
+});
+
+test("a tab that led comes back from the back-forward cache and goes on where it was", { timeout: 60_000 }, async () => {
+  const ann = await browser.newContext();
+  const first = await openTab(ann);
+  const second = await openTab(ann);
+  await first.evaluate(() => addEventListener("pageshow", ({ persisted }) => Object.assign(window, { persisted })));
+  await first.goto(`${server.url}/elsewhere.html`);
+  await second.waitForFunction(() => window.tab.leads());
+  const offset = await second.evaluate(() => window.tab.publish("said meanwhile"));
+  // The page is as it was, so that nothing loads.
+  await first.goBack({ waitUntil: "commit" });
+  await first.waitForFunction((offset) => window.tab.heard.at(-1)?.offset === offset, offset);
+  assert.equal(await first.evaluate(() => (window as { persisted?: boolean }).persisted), true);
+  assert.equal(await first.evaluate(() => window.tab.leads()), false);
+  assert.deepEqual(await first.evaluate(() => window.tab.gaps), []);
+  await ann.close();
 });
