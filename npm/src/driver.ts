@@ -358,7 +358,8 @@ export class Driver implements Home {
       state,
       retryAt: retryAt || undefined,
       ...(code > 0 && { code, reason: this.#last.reason }),
-      ...(this.#frame?.topic === "$hello" && greeting(this.#frame.data)),
+      // Not of a hello that is none, for which the connection was given up.
+      ...(state === "connected" && this.#frame?.topic === "$hello" && greeting(this.#frame.data)),
     });
     if (state !== "connected") for (const member of this.topics.all()) member.detach();
   }

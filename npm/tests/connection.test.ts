@@ -172,6 +172,24 @@ test("a refused token ends it, in the server's words", async () => {
   live.close();
 });
 
+test("a hello that is none is given up and tried again, and says nothing of the session", async () => {
+  const parts = await connected({}, { schema: { prices: "incompatible" } });
+  const { live, server, socket, errors, state } = parts;
+  server.drop();
+  for (const hello of [{ topic: "$hello" }, { topic: "$hello", data: null }, { topic: "$hello", data: { session: "s2", ping_ms: "soon" } }]) {
+    mock.timers.tick(Number(state().retryAt) - Date.now());
+    const next = await socket();
+    next.onopen?.();
+    await settle();
+    next.receive({ re: next.takeOne("$hello").id, ...hello });
+    assert.equal(next.closedWith, CloseCode.bad_hello);
+    assert.deepEqual([state().state, state().session, state().incompatible], ["waiting", "s1", ["prices"]]);
+  }
+  await settle();
+  assert.deepEqual([...new Set(errors.map((error) => (error as Error).name))], ["malformed"]);
+  live.close();
+});
+
 test("pings are answered, and a silent server is dropped", async () => {
   const { live, server, state } = await connected();
   server.receive({ topic: "$ping" });
