@@ -55,3 +55,12 @@ export type {
   Subscription,
   SubscriptionStatus,
 } from "./subscription.js";
+export {
+  presenceStore,
+  type TopicStore,
+  topicStore,
+  type TopicView,
+  type TopicViewOf,
+  type TopicViewOptions,
+  type TopicViewStateOptions,
+} from "./views.js";

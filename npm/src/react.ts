@@ -18,56 +18,23 @@ import {
 } from "react";
 import { type ConnectionState, initialState } from "./connection-state.js";
 // By its entry, which the page has already: the build leaves this import as it is.
-import { items, presence } from "./index.js";
+import { presenceStore, topicStore } from "./index.js";
 import type { Live } from "./live.js";
 import type { PresenceState } from "./presence.js";
 import type {
   ArgsOf,
   CallOf,
   ChangeOf,
-  EventOf,
   PresenceOf,
   PresenceTopicOf,
-  PublishOf,
   ReplyOf,
   Schema,
   SnapshotOf,
   StateOf,
   TopicOf,
 } from "./schema.js";
-import { shown } from "./shown.js";
-import type { StateKind } from "./state.js";
 import type { RequestOptions } from "./subscription.js";
-import { type TopicView, topicView, type UntypedLive, type ViewOptions } from "./topic-view.js";
-
-export type { TopicView } from "./topic-view.js";
-
-/** Options of {@link useTopic}. */
-export interface UseTopicOptions {
-  /** How many of the newest events are kept. Default: 100. */
-  readonly keep?: number | undefined;
-  /**
-   * Makes the user a member of the topic's presence, shown as the server's `presence` hook makes of this value; a new value is told to
-   * the server. The view then shows the members too. Default: none; {@link usePresence} shows them to others.
-   */
-  readonly presence?: unknown;
-  /** `false` keeps no state and asks for no snapshot. Default: {@link items}, the list or map of the topic's events. */
-  readonly state?: false | undefined;
-}
-
-/** Options of {@link useTopic} with a state of one's own. */
-export interface UseTopicStateOptions<Change, Snapshot, State> extends Omit<UseTopicOptions, "state"> {
-  /** How the state is kept: {@link items} with options, or {@link reduced}. Taken when the topic is first shown. */
-  readonly state: StateKind<Change, Snapshot, State>;
-}
-
-type ViewOf<Topics, Topic extends string, State> = TopicView<
-  State,
-  EventOf<Topics, Topic>,
-  PublishOf<Topics, Topic>,
-  PresenceOf<Topics, Topic>,
-  ChangeOf<Topics, Topic>
->;
+import type { TopicViewOf, TopicViewOptions, TopicViewStateOptions, UntypedLive } from "./views.js";
 
 /** The state of a connection; the component renders again when it changes. */
 export function useConnection<Topics, Calls>(live: Live<Topics, Calls>): ConnectionState {
@@ -83,8 +50,8 @@ export function useConnection<Topics, Calls>(live: Live<Topics, Calls>): Connect
 export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, State>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options: UseTopicStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
-): ViewOf<Topics, Topic, State>;
+  options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
+): TopicViewOf<Topics, Topic, State>;
 /**
  * A topic's state (the list or the map of its events), and what else there is to show of the topic, which is subscribed as long as
  * the component is mounted and half a second longer. Another topic or connection begins anew. Rendered on a server it is empty.
@@ -92,20 +59,13 @@ export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, Sta
 export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options?: UseTopicOptions,
-): ViewOf<Topics, Topic, StateOf<Topics, Topic>>;
-export function useTopic(
-  live: unknown,
-  topic: string,
-  options: { readonly [Option in keyof ViewOptions]?: ViewOptions[Option] | undefined } = {},
-): unknown {
-  const { keep = 100, presence: wish, state } = options;
+  options?: TopicViewOptions,
+): TopicViewOf<Topics, Topic, StateOf<Topics, Topic>>;
+export function useTopic(live: unknown, topic: string, options: Omit<TopicViewOptions, "state"> & { readonly state?: unknown } = {}): unknown {
+  const { keep, presence: wish } = options;
   const isMember = wish !== undefined;
   // With the first wish, and the first way to keep the state: further wishes are told below.
-  const view = useMemo(
-    () => topicView(live as UntypedLive, topic, { keep, presence: wish, state: state ?? items() }),
-    [live, topic, keep, isMember],
-  );
+  const view = useMemo(() => topicStore(live as UntypedLive, topic, options as TopicViewOptions), [live, topic, keep, isMember]);
   useEffect(() => view.setWish(wish), [view, JSON.stringify(wish)]);
   return useSyncExternalStore(view.subscribe, view.getSnapshot, view.getSnapshot);
 }
@@ -115,15 +75,7 @@ export function usePresence<Topics, Calls, const Topic extends PresenceTopicOf<T
   live: Live<Topics, Calls>,
   topic: Topic,
 ): PresenceState<PresenceOf<Topics, Topic>> | undefined {
-  const view = useMemo(
-    () =>
-      shown<PresenceState<PresenceOf<Topics, Topic>> | undefined>(undefined, (changed) => {
-        const here = presence(live, topic);
-        here.subscribe(changed);
-        return { read: here.getSnapshot, isOver: () => here.status.getSnapshot().state === "closed", close: here.close };
-      }),
-    [live, topic],
-  );
+  const view = useMemo(() => presenceStore(live, topic), [live, topic]);
   return useSyncExternalStore(view.subscribe, view.getSnapshot, () => undefined);
 }
 

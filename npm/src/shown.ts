@@ -1,5 +1,6 @@
 // What a component shows of something live: opened while somebody watches, and changed at most once a frame.
 
+import { reportUncaught } from "./errors.js";
 import type { Store } from "./store.js";
 
 /** Something live that is open. */
@@ -30,7 +31,13 @@ export function shown<Value>(initial: Value, open: (changed: () => void) => Open
   const listeners = new Set<() => void>();
   const frames = eachFrame(() => {
     if (opened) value = opened.read();
-    for (const listener of [...listeners]) listener();
+    for (const listener of [...listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        reportUncaught(error);
+      }
+    }
   });
   const close = () => {
     frames.stop();
@@ -56,26 +63,34 @@ export function shown<Value>(initial: Value, open: (changed: () => void) => Open
   };
 }
 
+/** What runs before the next frame: all of it at once, so that a component which shows several stores renders once for them. */
+let due: (() => void)[] = [];
+let cancel = () => {};
+
 /** Runs once before the next frame, however often it is asked to. */
 function eachFrame(run: () => void): { ask(): void; stop(): void } {
-  let cancel: (() => void) | undefined;
   const stop = () => {
-    cancel?.();
-    cancel = undefined;
+    due = due.filter((other) => other !== run);
+    if (due.length === 0) cancel();
   };
   const ask = () => {
-    if (cancel) return;
-    const go = () => {
-      stop();
-      run();
-    };
-    const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>;
-    const frame = requestAnimationFrame?.(go);
-    const timer = setTimeout(go, frame === undefined ? FRAME_MS : HIDDEN_MS);
-    cancel = () => {
-      clearTimeout(timer);
-      if (frame !== undefined) cancelAnimationFrame?.(frame);
-    };
+    if (due.includes(run)) return;
+    due.push(run);
+    if (due.length === 1) schedule();
   };
   return { ask, stop };
+}
+
+function schedule(): void {
+  const go = () => {
+    cancel();
+    for (const run of due.splice(0)) run();
+  };
+  const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>;
+  const frame = requestAnimationFrame?.(go);
+  const timer = setTimeout(go, frame === undefined ? FRAME_MS : HIDDEN_MS);
+  cancel = () => {
+    clearTimeout(timer);
+    if (frame !== undefined) cancelAnimationFrame?.(frame);
+  };
 }

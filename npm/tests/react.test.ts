@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";
-import { items, reduced } from "../src/index.js";
+import { reduced, topicStore } from "../src/index.js";
 import { createLiveContext, useCall, useConnection, usePresence, useTopic } from "../src/react.js";
 import { shown } from "../src/shown.js";
-import { topicView, type UntypedLive, type ViewOptions } from "../src/topic-view.js";
 import { connected, fixture, schema, settle } from "./fake.js";
 
 beforeEach(() => {
@@ -13,11 +12,11 @@ beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
 });
 
+// All stores have one frame, which a reset would take from them.
+afterEach(() => mock.timers.tick(1_000));
+
 const FRAME_MS = 16;
 const GRACE_MS = 500;
-
-const viewOf = (live: unknown, topic: string, options: Partial<ViewOptions> = {}) =>
-  topicView(live as UntypedLive, topic, { keep: 100, state: items() as ViewOptions["state"], presence: undefined, ...options });
 
 const say = (text: string) => ({ user: "ann", text });
 
@@ -44,7 +43,7 @@ test("on a server components render what they show before anything came, and ask
 
 test("a view has the state, the newest events and who is there, and changes once a frame", async () => {
   const { live, server } = await connected();
-  const view = viewOf(live, "chat:a", { keep: 2, presence: { status: "here" } });
+  const view = topicStore(live, "chat:a", { keep: 2, presence: { status: "here" } });
   let changes = 0;
   const leave = view.subscribe(() => changes++);
   const [room, members] = server.take();
@@ -126,7 +125,7 @@ test("frames of a page set the pace, and a hidden page is not forgotten", async 
 
 test("a view that is left and watched again at once, as StrictMode does, subscribes once", async () => {
   const { live, server } = await connected();
-  const view = viewOf(live, "chat:a");
+  const view = topicStore(live, "chat:a");
   view.subscribe(() => {})();
   const leave = view.subscribe(() => {});
   server.accept("e", 0, { snapshot: [] });
@@ -148,7 +147,7 @@ test("a view that is left and watched again at once, as StrictMode does, subscri
 
 test("a refusal is shown, not reported, and the next watcher asks again", async () => {
   const { live, server, errors } = await connected();
-  const view = viewOf(live, "chat:a", { state: false });
+  const view = topicStore(live, "chat:a", { state: false });
   const leave = view.subscribe(() => {});
   const { id, data } = server.takeOne("$subscribe");
   assert.deepEqual(data, { topic: "chat:a" });
@@ -166,15 +165,14 @@ test("a refusal is shown, not reported, and the next watcher asks again", async 
 
 test("a view keeps a state as it is told, and publishes without one", async () => {
   const { live, server } = await connected();
-  const state = reduced(({ sum }: { sum: number }, event: number) => ({ sum: sum + event })) as ViewOptions["state"];
-  const view = viewOf(live, "sums", { state });
+  const view = topicStore(live, "sums", { state: reduced(({ sum }, event) => ({ sum: sum + event })) });
   view.subscribe(() => {});
   server.accept("e", 1, { snapshot: { sum: 1 } });
   server.event("sums", 2, 4);
   mock.timers.tick(FRAME_MS);
   assert.deepEqual(view.getSnapshot().state, { sum: 5 });
 
-  const unwatched = viewOf(live, "chat:b");
+  const unwatched = topicStore(live, "chat:b");
   const sent = unwatched.getSnapshot().publish({ text: "x" }, { echo: say("x") });
   server.reply(server.takeOne("chat:b").id, { epoch: "e", offset: 1 });
   assert.deepEqual(await sent, { epoch: "e", offset: 1 });

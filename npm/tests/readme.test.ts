@@ -8,14 +8,18 @@ const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf
 /** Some of it stands in a block of its own, so that one name may be used twice. */
 const flat = (code: string) => code.replace(/^ +/gm, "");
 
+/** Where the code stands that is compiled, or run by frameworks.test.ts. */
+const sources = ["readme.tsx", ...["vue.ts", "solid.ts", "svelte.ts", "Room.svelte"].map((name) => `frameworks/${name}`)];
+const imports = /^ *import .*\n/gm;
+
 for (const page of ["../README.md", "../../README.md", "../../docs/client.md"]) {
   test(`the code of ${page} is code that compiles`, () => {
-    const compiled = flat(read("readme.tsx").replaceAll("export function", "function"));
-    const blocks = [...read(page).matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
+    const compiled = sources.map((source) => flat(read(source).replace(imports, "").replaceAll("export function", "function"))).join("\n");
+    const blocks = [...read(page).matchAll(/```(?:tsx?|svelte)\n(.*?)```/gs)].map(([, code = ""]) => code);
     assert(blocks.length > 0);
     for (const block of blocks) {
-      const code = flat(block.replace(/^import .*\n/gm, "").trim());
-      assert(compiled.includes(code), `not in tests/readme.tsx:\n${code}`);
+      const code = flat(block.replace(imports, "").trim().replaceAll("export function", "function"));
+      assert(compiled.includes(code), `not in ${sources}:\n${code}`);
     }
   });
 }
