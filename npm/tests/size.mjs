@@ -21,7 +21,8 @@ const ours = [
   ["connect, presence", "tidewire", 14_200],
   ["connect, items, reduced, presence", "tidewire", 14_400],
   ["connectWith", "tidewire", 7_200],
-  ["connect", "tidewire/js", 18_800],
+  ["connect", "tidewire/js", 17_600],
+  ["connect", "tidewire/tabs", 18_900],
   // Without React.
   ["useTopic", "tidewire/react", 4_200],
   ["useConnection, useTopic, usePresence, useCall, createLiveContext", "tidewire/react", 4_600],

@@ -5,6 +5,7 @@
 //! the other. docs/bench/README.md says how each workload is measured.
 
 mod chart;
+mod client;
 mod figures;
 mod peers;
 mod results;
@@ -49,11 +50,16 @@ struct Plan {
     chosen: bool,
     /// Whether it is the whole benchmark, whose results are kept in the checkout.
     whole: bool,
+    /// Whether it is the npm package that is measured, and no server.
+    client: bool,
 }
 
 /// Runs what the arguments ask for.
 pub(crate) fn run(project: &Project, arguments: Parser) -> Result {
     let Some(plan) = Plan::read(arguments)? else { return Ok(()) };
+    if plan.client {
+        return client::run(project, plan.quick);
+    }
     let load = peers::load(project)?;
     let (ready, skipped) = peers::prepare(project, &plan.peers)?;
     let mut results = Results::new(project, &ready, &skipped, &plan);
@@ -160,7 +166,7 @@ impl Plan {
     /// Reads the arguments; `None` if they only asked what there is.
     fn read(mut arguments: Parser) -> Result<Option<Self>> {
         let (mut peers, mut loads, mut rounds, mut seconds) = (Vec::new(), Vec::new(), None, None);
-        let mut quick = false;
+        let (mut quick, mut client) = (false, false);
         while let Some(argument) = arguments.next().map_err(usage)? {
             match argument {
                 Arg::Long("list") => {
@@ -168,6 +174,7 @@ impl Plan {
                     return Ok(None);
                 }
                 Arg::Long("quick") => quick = true,
+                Arg::Long("client") => client = true,
                 Arg::Long("peers") => peers = names(&mut arguments, PEERS, |peer| peer.name)?,
                 Arg::Long("workloads") => {
                     loads = names(&mut arguments, WORKLOADS, |workload| workload.name)?;
@@ -195,6 +202,7 @@ impl Plan {
             quick,
             chosen,
             whole,
+            client,
         }))
     }
 

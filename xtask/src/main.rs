@@ -40,7 +40,8 @@ usage: cargo xtask TASK
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
   bench [--quick]            measure the server beside its peers; --list names peers and workloads,
-                             --peers A,B --workloads A,B --rounds N --seconds S choose
+                             --peers A,B --workloads A,B --rounds N --seconds S choose; --client is
+                             the npm package, beside a WebSocket written by hand
   autobahn                   all 517 cases of the Autobahn suite against examples/echo; needs Python 2.7
   fuzz [--long]              each fuzz target for a minute, or ten; needs a nightly toolchain
   size                       what a page loads of the npm package, beside its peers' packages
