@@ -48,7 +48,7 @@ pub enum ExportError {
     },
     /// A type is not in JSON what it is in TypeScript.
     #[error(
-        "`{place}` of `{entry}`, whose Rust type is `{rust}`, is not in JSON what it is in TypeScript: {what}. An attribute \
+        "`{place}` of `{entry}`, in the Rust type `{rust}`, is not in JSON what it is in TypeScript: {what}. An attribute \
          of serde that ts-rs does not follow may be why ({attributes}): take it away, or say what JSON has by \
          `#[ts(type = \"…\")]`, `#[ts(as = \"…\")]` or `#[ts(optional)]` there"
     )]
@@ -57,7 +57,7 @@ pub enum ExportError {
         entry: &'static str,
         /// The part of the entry, and the field within it.
         place: String,
-        /// The Rust type of that part.
+        /// The Rust type that has the field.
         rust: &'static str,
         /// What is different.
         what: String,

@@ -165,8 +165,8 @@ fn check_samples(entry: &Entry, parts: &[Part]) -> Result<(), ExportError> {
             };
             return Err(ExportError::Unhonoured {
                 entry: entry.key,
+                rust: part.types.owner(&path),
                 place: format!("{}{path}", part.role),
-                rust: part.types.rust,
                 what,
                 attributes,
             });

@@ -33,7 +33,8 @@
 //! # How types are written
 //! Types become TypeScript by ts-rs, of which the application's crate names version 12 in its manifest. It follows
 //! serde's attributes and carries doc comments along. Integers of every size are `number`. Of two types within a schema
-//! that would have one name, one needs `#[ts(rename = "…")]`.
+//! that would have one name, one needs `#[ts(rename = "…")]`. docs/schema.md of the project has the table of types, and
+//! what becomes of attributes of serde that ts-rs does not know.
 
 mod absent;
 mod compare;

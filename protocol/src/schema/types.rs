@@ -7,6 +7,8 @@ use std::{
 
 use ts_rs::{Config, TS, TypeVisitor};
 
+use super::{layout, syntax::Node};
+
 /// A type of a schema entry in TypeScript, with the declarations that it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Types {
@@ -44,6 +46,51 @@ impl Types {
         T::visit_generics(&mut visit);
         T::visit_dependencies(&mut visit);
         Self { rust: type_name::<T>(), name: T::name(&config), declared: visit.declared }
+    }
+
+    /// The Rust type that has the field at the end of a path such as `.notes[0].at`; the type itself where that is not found.
+    pub(super) fn owner(&self, path: &str) -> &'static str {
+        let mut found = self.rust;
+        let mut open = vec![(self.rust, Node::parse(&self.name))];
+        for step in path.split_inclusive(['.', '[']).skip(1) {
+            let step = step.trim_end_matches(['.', '[']);
+            let mut next = Vec::new();
+            // A type stands behind its name once, so that one which contains itself ends.
+            let mut seen = HashSet::new();
+            while let Some((rust, node)) = open.pop() {
+                match node {
+                    Some(Node::Name(name, arguments)) => {
+                        let used = layout::line(&Node::Name(name, arguments));
+                        let is_it = |declared: &&Declaration| {
+                            Node::parse(&declared.name)
+                                .is_some_and(|node| layout::line(&node) == used)
+                        };
+                        if let Some(declared) = self.declared.iter().find(is_it)
+                            && seen.insert(used)
+                        {
+                            open.push((declared.rust, Node::parse(&declared.inline)));
+                        }
+                    }
+                    Some(Node::Union(nodes) | Node::Intersection(nodes)) => {
+                        open.extend(nodes.into_iter().map(|node| (rust, Some(node))));
+                    }
+                    Some(Node::Object(members)) => {
+                        let members = members.into_iter().filter(|member| member.name == step);
+                        next.extend(members.map(|member| (rust, Some(member.value))));
+                    }
+                    Some(Node::Map { value: node, .. } | Node::Array(node)) => {
+                        next.push((rust, Some(*node)));
+                    }
+                    Some(Node::Tuple(nodes)) => {
+                        next.extend(nodes.into_iter().map(|node| (rust, Some(node))));
+                    }
+                    Some(Node::Literal(_)) | None => {}
+                }
+            }
+            found = next.first().map_or(found, |(rust, _)| rust);
+            open = next;
+        }
+        found
     }
 
     /// The type of one text.

@@ -7,8 +7,12 @@ mod export;
 mod frames;
 #[cfg(feature = "schema")]
 mod hashes;
+#[cfg(feature = "schema")]
+mod mapping;
 mod names;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "json")]
 mod tuples;
+#[cfg(feature = "schema")]
+mod unhonoured;
