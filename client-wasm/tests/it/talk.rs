@@ -3,12 +3,12 @@
 use futures_util::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use tidewire_client::{Continuity, ErrorCode, Event, RequestError, State, connect};
-use tidewire_protocol::schema::TypedTopic;
+use tidewire_protocol::schema::{Schema, TypedTopic};
 use ts_rs::TS;
 
 use crate::{
     client, clients, connected, event, live, message,
-    platform::{self, soon},
+    platform::{self, soon, unique},
     refusal, room, say,
     schema::{Say, Shout, Vault},
     text,
@@ -120,6 +120,56 @@ async fn an_entry_that_does_not_fit_is_told_and_refused() {
     let ended = soon("an event", heard.next()).await;
     let Some(Event::Ended(refused)) = ended else { panic!("{ended:?}") };
     assert_eq!(refused.code, ErrorCode::INCOMPATIBLE);
+}
+
+mod newer {
+    //! The same topic as a later build knows it, which can do with this server's.
+    use super::{Deserialize, Serialize, TS};
+    use crate::schema::Member;
+
+    #[derive(Debug, Serialize, Deserialize, TS)]
+    pub(crate) struct Said {
+        pub(crate) by: String,
+        pub(crate) text: String,
+        #[serde(default)]
+        pub(crate) at_ms: u64,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, TS)]
+    pub(crate) struct Say {
+        pub(crate) text: String,
+        #[serde(default)]
+        pub(crate) loud: bool,
+    }
+
+    tidewire_protocol::schema! {
+        pub(crate) schema Newer lock "tests/it/locks/newer.lock" {
+            topic Room { room: String } = "room:{room}" { event: Said, publish: Say, presence: Member }
+        }
+    }
+}
+
+#[platform::test]
+async fn an_entry_of_another_version_that_fits_goes_on() {
+    let lock = <newer::Newer as Schema>::LOCK.map(|lock| lock.text);
+    assert_eq!(newer::Newer::lock().unwrap().as_deref(), lock, "it is as it is exported");
+    let ann = connect::<newer::Newer>(platform::server().await).build();
+    connected(&ann).await;
+    assert!(ann.connection().incompatible.is_empty());
+    let room = newer::Room { room: unique("versions") };
+    let mut heard = ann.subscribe(&room);
+    let say = newer::Say { text: "hello".into(), loud: true };
+    soon("an answer", ann.publish(&room, &say)).await.unwrap();
+    loop {
+        match soon("an event", heard.next()).await {
+            Some(Event::Message { data, .. }) => {
+                assert_eq!((&*data.text, data.at_ms), ("hello", 0));
+                break;
+            }
+            Some(Event::Live { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[platform::test]
