@@ -108,6 +108,7 @@ export type ChangeFrame = Partial<Pick<EventFrame, "offset" | "key" | "removed" 
  * const total = live.subscribe("orders", { state: reduced((sum, order) => sum + order.amount, (snapshot) => snapshot?.sum ?? 0) });
  */
 export function reduced<Change, Snapshot>(reduce: Reduce<Snapshot, Change>): StateKind<Change, Snapshot, Snapshot>;
+/** The same, with a state that `start` makes of the snapshot. */
 export function reduced<State, Change, Snapshot>(
   reduce: Reduce<State, Change>,
   start: (snapshot: Snapshot | undefined, before: State | undefined) => State,
@@ -154,6 +155,9 @@ export const keeping = <State>(making: Making<State>): StateKind<unknown, unknow
 /** So many events wait until somebody reads the state; then they become part of it. */
 const MOST_WAITING = 256;
 
+/** So many events are held back while a snapshot is on its way. */
+const MOST_HELD = 1_024;
+
 /** A snapshot that the server cannot give now is asked for again after this long, then twice as long, up to the second. */
 const RETRY_MS = 1_000;
 const MOST_RETRY_MS = 30_000;
@@ -194,6 +198,8 @@ class StateKeeper<State> implements Keeper {
   #held: Held[] = [];
   /** The last snapshot that came beside the events had all up to here. */
   #covered = -1;
+  /** The last event that was held back and is no more, for there were too many. */
+  #missed = -1;
   /** Events are missing, and no snapshot has come or was asked for since. */
   #hasHole = false;
   /** Snapshots in a row that could not be had. */
@@ -223,7 +229,7 @@ class StateKeeper<State> implements Keeper {
     // Of another epoch, or older than any snapshot that comes.
     if (recovered === false) {
       this.#held = [];
-      this.#covered = -1;
+      this.#covered = this.#missed = -1;
     }
     if (answer && recovered !== true && isWhole !== true) {
       this.#reset(snapshot, position);
@@ -235,9 +241,11 @@ class StateKeeper<State> implements Keeper {
   }
 
   deliver(event: unknown, frame: EventFrame): void {
-    if (this.#asking) this.#held.push({ event, frame });
-    // It may have been ahead of the events.
-    else if (frame.offset > this.#covered) this.#apply({ event, frame });
+    // A snapshot may have been ahead of the events.
+    if (!this.#asking) return this.#follow(this.#covered, [{ event, frame }]);
+    // Those that came before the server answered it has in its snapshot; where it has not, another is asked for.
+    if (this.#held.length === MOST_HELD) this.#missed = (this.#held.shift() as Held).frame.offset;
+    this.#held.push({ event, frame });
   }
 
   gap(gap: Gap): void {
@@ -337,7 +345,7 @@ class StateKeeper<State> implements Keeper {
         const { epoch, offset, snapshot } = (answer ?? {}) as Position & { snapshot?: unknown };
         // Made for somebody else, before events that the state has already.
         const position = this.#position;
-        if (position && position.epoch === epoch && offset < position.offset) return again();
+        if (offset < this.#missed || (position?.epoch === epoch && offset < position.offset)) return again();
         this.#reset(snapshot, { epoch, offset });
         this.#covered = offset;
         this.#follow(offset);
@@ -354,9 +362,9 @@ class StateKeeper<State> implements Keeper {
     );
   }
 
-  /** Events that were held back come after all, if they are later than this offset. */
-  #follow(after: number): void {
-    for (const held of this.#held.splice(0)) if (held.frame.offset > after) this.#apply(held);
+  /** Events come into the state, by default those that were held back, if they are later than this offset. */
+  #follow(after: number, events = this.#held.splice(0)): void {
+    for (const held of events) if (held.frame.offset > after) this.#apply(held);
   }
 
   /** Takes away the echoes whose publish is over: the one with this name, and those whose event the state has come to or past. */

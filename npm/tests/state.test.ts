@@ -417,6 +417,24 @@ test("an echo in a map stands under its key", async () => {
   live.close();
 });
 
+test("events that come while a snapshot is on its way fill no memory, and none is lost", async () => {
+  const { live, server } = await connected();
+  live.subscribe("sums", () => {});
+  server.accept("e", 0);
+  const sums = live.subscribe("sums", { state: reduced(({ sum }, event) => ({ sum: sum + event })) });
+  const early = server.takeOne("$subscribe");
+  for (let offset = 1; offset <= 5_000; offset++) server.event("sums", offset, 1);
+  server.reply(early.id, { epoch: "e", offset: 1, head: 5_000, snapshot: { sum: 1 } });
+  await settle();
+  assert.equal(sums.state.getSnapshot().value, undefined, "older than what is held");
+  mock.timers.tick(1_000);
+  server.event("sums", 5_001, 1);
+  server.reply(server.takeOne("$subscribe").id, { epoch: "e", offset: 4_500, head: 5_001, snapshot: { sum: 4_500 } });
+  await settle();
+  assert.deepEqual(sums.state.getSnapshot().value, { sum: 5_001 });
+  live.close();
+});
+
 test("a closed subscription keeps its last state and asks for nothing", async () => {
   const { live, server } = await connected();
   live.subscribe("prices", () => {});
