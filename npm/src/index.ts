@@ -32,6 +32,7 @@ export type {
 export {
   type ChangeFrame,
   type EchoOptions,
+  type ItemsKind,
   type ItemsOptions,
   items,
   type Reduce,

@@ -3,7 +3,7 @@
 
 import type { ConnectionStore } from "./connection-state.js";
 import type { History, HistoryOptions } from "./history.js";
-import type { ArgsOf, CallOf, ChangeOf, EventOf, PublishOf, PublishTopicOf, ReplyOf, SnapshotOf, TopicOf } from "./schema.js";
+import type { ArgsOf, CallOf, ChangeOf, EventOf, PublishOf, PublishTopicOf, ReplyOf, SnapshotOf, StateOf, TopicOf } from "./schema.js";
 import type { StateOptions, StateSubscription } from "./state.js";
 import type {
   EventHandler,
@@ -18,23 +18,27 @@ import type {
 /** Takes the data of what comes by a name, whatever it is. What it throws is reported and harms nothing else. */
 export type MessageHandler = (data: unknown) => void;
 
+declare const calls: unique symbol;
+
 /** A connection that mends itself, with the types of a schema's topics and calls. */
 export interface Live<Topics, Calls = {}> extends Disposable {
   /** The state of the connection, to be read and watched. */
   readonly connection: ConnectionStore;
+  /** Exists for the compiler only, which would else take a connection without calls for one with them. */
+  readonly [calls]?: Calls;
 
   // These two are first: a compiler that tried others before would have given the parameters of `reduced`'s functions their types.
   /**
    * Subscribes to a topic and keeps its state: snapshot, what was missed and events as one value, in a store. It is `items()`, the
    * list or the map of the topic's events, or what `reduced(…)` makes of them.
    */
-  subscribe<const Topic extends TopicOf<Topics>, State>(
+  subscribe<const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
     topic: Topic,
     options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
   ): StateSubscription<State, EventOf<Topics, Topic>, PublishOf<Topics, Topic>, ChangeOf<Topics, Topic>>;
 
   /** Subscribes to a topic, keeps its state, and calls `handler` with each event too, once the state has it. */
-  subscribe<const Topic extends TopicOf<Topics>, State>(
+  subscribe<const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
     topic: Topic,
     handler: EventHandler<EventOf<Topics, Topic>>,
     options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,

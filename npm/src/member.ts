@@ -15,6 +15,7 @@ import type {
   Gap,
   Position,
   PublishOptions,
+  RequestOptions,
   SubscribeOptions,
   SubscriptionStatus,
 } from "./subscription.js";
@@ -29,7 +30,7 @@ export interface Home {
   publish(topic: string, data: unknown, options: PublishOptions & { mid: string }): Promise<Position>;
   history(topic: string, options: HistoryOptions | undefined): Promise<unknown>;
   /** Asks for what changes nothing, however often it is asked. */
-  read(topic: string, data: unknown, options?: { signal?: AbortSignal | undefined }): Promise<unknown>;
+  read(topic: string, data: unknown, options?: RequestOptions): Promise<unknown>;
   /** Calls listeners when no core call is under way. */
   notify(listeners: readonly (() => void)[]): void;
 }
@@ -67,6 +68,8 @@ export class Member implements EventStream<unknown, unknown> {
   #ready: Promise<Position> | undefined;
   #settle: { resolve(position: Position): void; reject(error: TidewireError): void } | undefined;
 
+  readonly #abort = () => this.close();
+
   constructor(home: Home, topic: string, handler: EventHandler<unknown> | undefined, options: MemberOptions = {}) {
     this.#home = home;
     this.topic = topic;
@@ -74,6 +77,7 @@ export class Member implements EventStream<unknown, unknown> {
     this.wish = options.presence ?? undefined;
     this.#handler = handler;
     this.state = options.state?.(this, home);
+    options.signal?.addEventListener("abort", this.#abort);
     if (handler || this.state) return;
     const buffer = options.buffer ?? 256;
     const stream = new Queue(buffer, () => this.close());
@@ -113,9 +117,9 @@ export class Member implements EventStream<unknown, unknown> {
     return this.#home.history(this.topic, options) as Promise<History<unknown>>;
   }
 
-  async setWish(wish: unknown): Promise<void> {
+  async setWish(wish: unknown, options?: RequestOptions): Promise<void> {
     this.wish = wish;
-    await this.#home.read(`$presence:${this.topic}`, wish);
+    await this.#home.read(`$presence:${this.topic}`, wish, options);
   }
 
   close(): void {
@@ -187,6 +191,7 @@ export class Member implements EventStream<unknown, unknown> {
     this.#set({ ...this.#status.getSnapshot(), state: "closed", error });
     this.#settle?.reject(error ?? closed());
     this.#settle = undefined;
+    this.#options.signal?.removeEventListener("abort", this.#abort);
     this.state?.end();
     // A loop over a closed connection is over; it has not failed.
     this.#stream?.end(error?.code === ErrorCode.closed ? undefined : error);

@@ -10,6 +10,8 @@ export function watchPage(wake: () => void): () => void {
     [globalThis as unknown as EventTarget, "online"],
     [globalThis as unknown as EventTarget, "pageshow"],
     [document, "visibilitychange"],
+    // A page that was frozen while it was shown.
+    [document, "resume"],
   ];
   // Node has neither a document nor events of its global object.
   for (const [target, name] of sources) target?.addEventListener?.(name, shown);

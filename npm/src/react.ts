@@ -47,7 +47,7 @@ export function useConnection<Topics, Calls>(live: Live<Topics, Calls>): Connect
  * A topic's state as `reduced(…)` or `items(…)` keeps it, and what else there is to show of the topic, which is subscribed as long as
  * the component is mounted and half a second longer.
  */
-export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, State>(
+export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
   live: Live<Topics, Calls>,
   topic: Topic,
   options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,

@@ -5,7 +5,6 @@
 import type { ErrorSink, TidewireError } from "./errors.js";
 import type { Echo, Keeper, Keeping } from "./keeper.js";
 import type { Home, Member } from "./member.js";
-import type { ItemsOf } from "./schema.js";
 import { Cell, type Store } from "./store.js";
 import type { EventFrame, Gap, Position, PublishOptions, SubscribeOptions, Subscription } from "./subscription.js";
 
@@ -23,17 +22,24 @@ export interface TopicState<State, Event = unknown> {
   readonly error: TidewireError | undefined;
 }
 
-/** How a topic's state is kept: what {@link items} and {@link reduced} give, for the option `state` of `subscribe`. */
+/** How a topic's state is kept: what {@link reduced} gives, for the option `state` of `subscribe`. */
 export interface StateKind<Change, Snapshot, State> {
   /** Exists for the compiler only. */
   readonly [kind]: (change: Change, snapshot: Snapshot) => State;
 }
 declare const kind: unique symbol;
 
+/** What {@link items} gives: kept as the list or the map of whatever topic it is given for. */
+export interface ItemsKind {
+  /** Exists for the compiler only. */
+  readonly [list]: true;
+}
+declare const list: unique symbol;
+
 /** Options of a subscription that keeps the topic's state. */
 export interface StateOptions<Change, Snapshot, State> extends Omit<SubscribeOptions, "state"> {
   /** How it is kept: `items()` or `reduced(…)`. */
-  readonly state: StateKind<Change, Snapshot, State>;
+  readonly state: StateKind<Change, Snapshot, State> | ItemsKind;
 }
 
 /** Options of a publish to a topic whose state is kept. */
@@ -68,7 +74,7 @@ export interface ItemsOptions {
  * const room = live.subscribe("chat:general", { state: items() });
  * room.state.subscribe(() => show(room.state.getSnapshot().value));
  */
-export function items<Snapshot>({ keep = 1_000 }: ItemsOptions = {}): StateKind<unknown, Snapshot, ItemsOf<Snapshot>> {
+export function items({ keep = 1_000 }: ItemsOptions = {}): ItemsKind {
   return keeping<Items>({
     start(snapshot) {
       if (Array.isArray(snapshot)) return snapshot.slice(-keep);
@@ -86,7 +92,7 @@ export function items<Snapshot>({ keep = 1_000 }: ItemsOptions = {}): StateKind<
       return map;
     },
     conflates: true,
-  });
+  }) as unknown as ItemsKind;
 }
 
 type Items = readonly unknown[] | ReadonlyMap<string, unknown>;

@@ -78,6 +78,8 @@ export interface SubscribeOptions {
    * `{ status: "here" }`. Of several subscriptions of a page the last one's counts. Default: the user is no member.
    */
   readonly presence?: unknown;
+  /** Closes the subscription, as {@link Subscription.close}, when it is aborted: what waits for `ready` is rejected, a loop ends. Default: none. */
+  readonly signal?: AbortSignal | undefined;
   /** Keeps the topic's state, of which the server gives a snapshot first: see {@link StateOptions}. Default: none. */
   readonly state?: undefined;
 }
@@ -115,11 +117,12 @@ export interface Subscription<Past = unknown, Publish = never> extends Disposabl
   /** Reads events of the topic's past; see {@link Live.history}. */
   history(options?: HistoryOptions): Promise<History<Past>>;
   /**
-   * Changes what the user is shown as in the topic's presence, now and after every reconnect. Resolves once the server has taken it.
+   * Changes what the user is shown as in the topic's presence, now and after every reconnect. Resolves once the server has taken it; waits
+   * as long as that takes unless `options` say otherwise.
    *
    * @throws TidewireError (as a rejection) `forbidden` if no subscription made the user a member, or the server's reason.
    */
-  setWish(wish: unknown): Promise<void>;
+  setWish(wish: unknown, options?: RequestOptions): Promise<void>;
   /** Ends the subscription: its handler is not called again, its stream ends. */
   close(): void;
 }

@@ -17,7 +17,7 @@ import type {
   TopicOf,
 } from "./schema.js";
 import { shown } from "./shown.js";
-import { type EchoOptions, items, type StateKind, type StateSubscription, type TopicState } from "./state.js";
+import { type EchoOptions, items, type ItemsKind, type StateKind, type StateSubscription, type TopicState } from "./state.js";
 import type { Store } from "./store.js";
 import type { Gap, Position, SubscriptionStatus } from "./subscription.js";
 
@@ -61,7 +61,7 @@ export interface TopicViewOptions {
 /** Options of {@link topicStore} with a state of one's own. */
 export interface TopicViewStateOptions<Change, Snapshot, State> extends Omit<TopicViewOptions, "state"> {
   /** How the state is kept: {@link items} with options, or {@link reduced}. */
-  readonly state: StateKind<Change, Snapshot, State>;
+  readonly state: StateKind<Change, Snapshot, State> | ItemsKind;
 }
 
 /** The {@link TopicView} of a topic of a schema. */
@@ -87,7 +87,7 @@ type View = TopicView<unknown, unknown, unknown, unknown>;
 
 // The one with a state is first: see `Live.subscribe`.
 /** A topic's state as `reduced(…)` or `items(…)` keeps it, and what else there is to show of the topic, as one store. */
-export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>, State>(
+export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
   live: Live<Topics, Calls>,
   topic: Topic,
   options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
@@ -109,7 +109,7 @@ export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>>(
 export function topicStore(
   typed: unknown,
   topic: string,
-  options: { keep?: number | undefined; presence?: unknown; state?: StateKind<unknown, unknown, unknown> | false | undefined } = {},
+  options: { keep?: number | undefined; presence?: unknown; state?: StateKind<unknown, unknown, unknown> | ItemsKind | false | undefined } = {},
 ): unknown {
   const live = typed as UntypedLive;
   const { keep = 100, state: kind = items() } = options;

@@ -343,9 +343,10 @@ test("a URL that is none and a runtime without WebSocket are told at once", () =
   assert.throws(() => connect({ name: "", entries: {} }, { url: "ws://example.test" }), /WebSocket/);
 });
 
-test("a page that wakes tries at once", async () => {
-  const page = globalThis as unknown as { addEventListener?: unknown; removeEventListener?: unknown };
+for (const [from, type] of [["window", "online"], ["window", "pageshow"], ["document", "visibilitychange"], ["document", "resume"]]) test(`a page that wakes (${type}) tries at once`, async () => {
+  const page = globalThis as unknown as { addEventListener?: unknown; removeEventListener?: unknown; document?: unknown };
   const events = new EventTarget();
+  page.document = from === "document" ? Object.assign(events, { visibilityState: "visible" }) : undefined;
   page.addEventListener = events.addEventListener.bind(events);
   page.removeEventListener = events.removeEventListener.bind(events);
   try {
@@ -358,10 +359,11 @@ test("a page that wakes tries at once", async () => {
     }
     mock.timers.tick(1_100);
     assert.equal(state().state, "waiting");
-    events.dispatchEvent(new Event("online"));
+    events.dispatchEvent(new Event(type ?? ""));
     assert.equal(state().state, "connecting");
     live.close();
   } finally {
+    delete page.document;
     delete page.addEventListener;
     delete page.removeEventListener;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { ErrorCode, type EventFrame, type Gap } from "../src/index.js";
+import { ErrorCode, type EventFrame, type Gap, items } from "../src/index.js";
 import { coreSource } from "../src/core.js";
 import { Driver } from "../src/driver.js";
 import { inlined } from "../src/inlined.js";
@@ -254,6 +254,48 @@ test("`using` closes a subscription", { skip: Symbol.dispose === undefined }, as
   server.accept("e", 0);
   room[Symbol.dispose]();
   assert.equal(room.status.getSnapshot().state, "closed");
+  live.close();
+});
+
+test("a signal closes a subscription, early and late, and is let go", async () => {
+  const { live, server } = await connected();
+  const gone = live.subscribe("chat:a", () => {}, { signal: AbortSignal.abort() });
+  assert.equal(gone.status.getSnapshot().state, "closed");
+  await assert.rejects(gone.ready, { name: "closed" });
+  server.take();
+  const leaving = new AbortController();
+  const waiting = live.subscribe("chat:a", { signal: leaving.signal, state: items() });
+  const loop = live.subscribe("prices", { signal: leaving.signal });
+  const ended = (async () => {
+    for await (const price of loop) assert.fail(String(price));
+  })();
+  const refused = assert.rejects(waiting.ready, { name: "closed" });
+  server.take();
+  leaving.abort();
+  await Promise.all([refused, ended]);
+  assert.deepEqual(server.take().map(({ topic }) => topic), ["$unsubscribe", "$unsubscribe"]);
+
+  const { signal } = new AbortController();
+  let listeners = 0;
+  signal.addEventListener = () => void listeners++;
+  signal.removeEventListener = () => void listeners--;
+  const room = live.subscribe("chat:a", () => {}, { signal });
+  assert.equal(listeners, 1);
+  room.close();
+  assert.equal(listeners, 0);
+  live.close();
+});
+
+test("a wish that nobody waits for any more, or that takes too long, is given up", async () => {
+  const { live, server } = await connected();
+  const room = live.subscribe("chat:a", () => {}, { presence: { status: "here" } });
+  server.accept("e", 0);
+  const leaving = new AbortController();
+  const given = assert.rejects(room.setWish({ status: "away" }, { signal: leaving.signal }), { name: "cancelled" });
+  const late = assert.rejects(room.setWish({ status: "away" }, { timeout: 100 }), { name: "timeout" });
+  leaving.abort();
+  mock.timers.tick(100);
+  await Promise.all([given, late]);
   live.close();
 });
 

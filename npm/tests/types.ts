@@ -30,11 +30,14 @@ import {
   type Subscription,
   topicName,
   type TopicState,
+  topicStore,
 } from "../src/index.js";
 
 /** An error unless both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <_Claim extends true>() => {};
+/** An error unless the value may be used as this type. */
+const take = <Type>(_value: Type) => {};
 
 type Message = { user: string; text: string };
 type NewMessage = { text: string };
@@ -156,6 +159,13 @@ export function statesOfTopics(): void {
   const general = live.subscribe("chat:general", { state: items() });
   same<Same<typeof general.state, Store<TopicState<readonly Message[], Message>>>>();
   void general.publish({ text: "" }, { echo: { user: "ann", text: "" } });
+  const newest = items({ keep: 5 });
+  const hoisted = live.subscribe("chat:general", { state: newest });
+  same<Same<typeof hoisted, typeof general>>();
+  const hoistedMap = live.subscribe("prices", () => {}, { state: newest });
+  same<Same<typeof hoistedMap.state, Store<TopicState<ReadonlyMap<string, Quote>, Quote>>>>();
+  const view = topicStore(live, "prices", { state: newest }).getSnapshot();
+  same<Same<typeof view.state, ReadonlyMap<string, Quote> | undefined>>();
   // @ts-expect-error an echo is an event, not a publish
   void general.publish({ text: "" }, { echo: { text: "" } });
   // @ts-expect-error it is no stream
@@ -228,7 +238,10 @@ export async function calls(): Promise<void> {
   // @ts-expect-error the schema has none
   await live.call("rooms.list", null);
   // @ts-expect-error a schema without calls is not one with them
-  const _other: typeof withCalls = schema;
+  take<typeof withCalls>(schema);
+  take<Live<Topics>>(both);
+  // @ts-expect-error nor is a connection
+  take<Live<Topics, Calls>>(live);
 }
 
 export function messages(): void {
@@ -255,7 +268,7 @@ export function connections(): void {
   const untyped = connect({ name: "", entries: {} } as Schema<Record<string, { event: unknown; publish: unknown }>>, { url: "" });
   untyped.subscribe("anything:at:all", (event) => same<Same<typeof event, unknown>>());
   // @ts-expect-error a schema of two is not that of one
-  const _other: Live<Pick<Topics, "prices">> = live;
+  take<Live<Pick<Topics, "prices">>>(live);
   // @ts-expect-error there is no connection without an address
   connect(schema, {});
   // @ts-expect-error a token is text
