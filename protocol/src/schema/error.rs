@@ -111,7 +111,7 @@ pub enum ExportError {
     },
 }
 
-/// The text for people, because this is what a test shows that unwraps a [`Schema::check`].
+/// The text for people, because this is what a test shows that unwraps a [`Schema::check`](super::Schema::check).
 impl fmt::Debug for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
