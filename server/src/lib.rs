@@ -51,7 +51,7 @@ pub use identity::Identity;
 pub use live::Live;
 pub use metrics::{HookMetrics, Metrics};
 pub use presence::Wish;
-pub use publishing::Publishing;
+pub use publishing::{Accepted, Publishing};
 pub use request::Request;
 pub use session::Session;
 pub use shutdown::Shutdown;

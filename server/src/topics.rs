@@ -19,7 +19,7 @@ use crate::{
     live::Live,
     metrics::Count,
     presence::PresenceRule,
-    publishing::Publishing,
+    publishing::{Accepted, Publishing},
     session::Session,
     snapshots::{self, Snapshot, SnapshotHook},
 };
@@ -192,12 +192,14 @@ where
     /// Turns what a client publishes into the event that all subscribers get, or refuses it.
     ///
     /// A client that was cut off sends again what was not acknowledged, under the same [`mid`](Context::mid). The event is appended once, but
-    /// the hook runs again: what it writes elsewhere should have the `mid` as a unique key, beside the topic and the user.
+    /// the hook runs again: what it writes elsewhere should have the `mid` as a unique key, beside the topic and the user. The version
+    /// under which it was written is said by [`Accepted::version`].
     #[must_use]
-    pub fn on_publish<F, R>(mut self, hook: F) -> Self
+    pub fn on_publish<F, R, M>(mut self, hook: F) -> Self
     where
         F: Fn(Context<S>, Session<V>, T, T::Publish) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T::Event, Refusal>> + Send + 'static,
+        R: Future<Output = Result<M, Refusal>> + Send + 'static,
+        M: Into<Accepted<T::Event>> + Send + 'static,
     {
         let context = self.context.clone();
         self.rule.on_publish = Some(Box::new(move |session, params, NewPublish { data, mid }| {
@@ -206,8 +208,8 @@ where
                 serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
             let event = hook(context.with_mid(mid), session, topic, publish);
             Ok(Box::pin(async move {
-                let event = event.await?;
-                event_of::<T>(&event).map_err(Refusal::from)
+                let Accepted { event, version } = event.await?.into();
+                Ok(Event { version, ..event_of::<T>(&event)? })
             }))
         }));
         self

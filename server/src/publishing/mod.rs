@@ -1,5 +1,6 @@
 //! [`Publishing`]: a publish of the application with what it asks for, and the one way from a publish to the broker.
 
+mod accepted;
 mod in_flight;
 
 use std::{
@@ -15,6 +16,7 @@ use tidewire_protocol::{
     topic::MAX_KEY_BYTES,
 };
 
+pub use accepted::Accepted;
 pub(crate) use in_flight::InFlight;
 
 use crate::{

@@ -30,7 +30,7 @@ tidewire_protocol::schema! {
     pub(crate) schema Desk {
         topic Tape { name: String } = "tape:{name}" { event: u64 }
         topic Prices = "prices" { event: Quote, key: symbol }
-        topic Account { id: u32 } = "account:{id}" { event: u64, snapshot: Vec<u64> }
+        topic Account { id: u32 } = "account:{id}" { event: u64, publish: u64, snapshot: Vec<u64> }
     }
 }
 

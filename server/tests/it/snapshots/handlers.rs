@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tidewire::{CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder};
+use tidewire::{Accepted, CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
@@ -350,10 +350,15 @@ fn versioned(gate: &Shared) -> Live<()> {
     Live::<()>::builder()
         .state(Arc::clone(gate))
         .topic::<Account>(|topic| {
-            topic.public().snapshot(async |cx, _account| {
-                cx.state.enter().await;
-                Ok(Snapshot::new(vec![]).version(10))
-            })
+            topic
+                .public()
+                .snapshot(async |cx, _account| {
+                    cx.state.enter().await;
+                    Ok(Snapshot::new(vec![]).version(10))
+                })
+                .on_publish(async |_cx, _session, _account, number| {
+                    Ok(Accepted::new(number).version(number))
+                })
         })
         .build()
 }
@@ -391,6 +396,23 @@ async fn what_a_version_covers_is_left_out_in_one_gap() {
     let mut seen = Seen::after(&subscribed, vec![]);
     seen.read_to(&mut other, 11).await;
     assert_eq!((seen.numbers, seen.gaps), (vec![12, 10, 13], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_publishes_has_the_version_that_the_hook_says() {
+    let gate = Shared::default();
+    let live = versioned(&gate);
+    let asked = ask(connect(&live).await);
+    gate.began().await;
+    let mut other = connect(&live).await;
+    for number in [10, 11, 9, 12] {
+        other.publish(&ACCOUNT, &number).await.unwrap();
+    }
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    let mut seen = Seen::after(&answer.unwrap().0, vec![]);
+    seen.read_to(&mut client, 4).await;
+    assert_eq!(seen.numbers, [11, 12]);
 }
 
 async fn answer_epoch(client: &mut Client) -> Position {
