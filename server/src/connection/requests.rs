@@ -17,10 +17,10 @@ use tidewire_protocol::{
 
 use super::Connection;
 use crate::{
-    broker::{Event, Once, Publish},
+    broker::{BrokerError, Event, Once, Publish},
     clock::millis,
     close::CloseReason,
-    error::Refusal,
+    error::{PublishError, Refusal},
     identity::Identity,
     live::Live,
     metrics::{Hook, Hooked},
@@ -199,6 +199,9 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
         let once = mid.and_then(|name| Some(Once { scope: self.session.scope()?, name }));
         let publish = async {
+            if let Some(epoch) = &epoch {
+                self.check_epoch(&topic, epoch).await?;
+            }
             let mid = once.as_ref().map(|once| Arc::clone(&once.name));
             let new = NewPublish { data: &frame.data, mid: mid.clone() };
             let event = hook(self.session.clone(), &params, new)?;
@@ -206,9 +209,7 @@ impl<V: Send + Sync + 'static> Request<V> {
             let event = Arc::new(Event { mid, ..event });
             let once = once.clone();
             let publish = |keep| Publish { once, epoch, ..Publish::new(event, keep) };
-            live.append(&topic, Some(rule), publish)
-                .await
-                .map_err(|error| Refusal::new(error.code()).message(error.to_string()))
+            live.append(&topic, Some(rule), publish).await.map_err(not_done)
         };
         let position = match &once {
             // Boxed: most publishes have no `mid`, and are not to pay for the size of this.
@@ -217,6 +218,17 @@ impl<V: Send + Sync + 'static> Request<V> {
         };
         self.reply(&position);
         Ok(())
+    }
+
+    /// Refuses what the broker will refuse for its epoch, before the hook stores what would then never be published.
+    async fn check_epoch(&self, topic: &Topic, epoch: &str) -> Result<(), Refusal> {
+        let start = self.live().hub().broker().start(topic, None).await;
+        let (_, place) = start.map_err(|error| not_done(error.into()))?;
+        if place.epoch.as_str() == epoch {
+            Ok(())
+        } else {
+            Err(not_done(BrokerError::OtherEpoch.into()))
+        }
     }
 
     /// Takes the frame's topic and data, unless it refuses it.
@@ -241,6 +253,11 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
         Ok(())
     }
+}
+
+/// What the broker has not done.
+fn not_done(error: PublishError) -> Refusal {
+    Refusal::new(error.code()).message(error.to_string())
 }
 
 pub(super) fn decode<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Refusal> {
