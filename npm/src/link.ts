@@ -43,7 +43,7 @@ export function link(dial: Dial, source: TokenSource, onError: ErrorSink, sink: 
         present = undefined;
         sink.closed(code, reason);
       };
-      present = dial({ opened: resolve, message: sink.message, closed });
+      present = dial({ ...sink, opened: resolve, closed });
     });
     const socket = present;
     Promise.all([fetchToken(), opened]).then(

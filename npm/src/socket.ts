@@ -21,7 +21,7 @@ export interface SocketSink {
 /** One socket. */
 export interface Socket {
   send(text: string): void;
-  /** Ends the connection; nothing of it is heard afterwards. */
+  /** Ends the connection; nothing of it is heard afterwards. Browsers let a page send 1000, and codes from 3000 on. */
   close(code: number): void;
 }
 
@@ -34,7 +34,7 @@ export const dialer = (Class: WebSocketConstructor, url: string): Dial => (sink)
   const silence = () => {
     socket.onopen = socket.onmessage = socket.onclose = null;
   };
-  socket.onopen = () => sink.opened();
+  socket.onopen = sink.opened;
   socket.onmessage = (event: MessageEvent<unknown>) => sink.message(event.data);
   socket.onclose = (event: CloseEvent) => {
     silence();
@@ -43,11 +43,13 @@ export const dialer = (Class: WebSocketConstructor, url: string): Dial => (sink)
   // Says nothing that onclose does not say, but where it has no listener the package `ws` throws.
   socket.onerror = () => {};
   return {
-    send: (text) => socket.send(text),
+    send: (text) => {
+      // A browser writes an error to the console for each message to a socket that is closing.
+      if (!(socket.readyState > 1)) socket.send(text);
+    },
     close: (code) => {
       silence();
-      // Browsers let a page send 1000 and the application's range only.
-      socket.close(code === 1000 || code >= 3000 ? code : 1000);
+      socket.close(code);
     },
   };
 };

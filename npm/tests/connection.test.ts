@@ -223,6 +223,23 @@ test("nothing is heard of a socket that was given up", async () => {
   live.close();
 });
 
+test("a socket that is being closed is sent nothing, of which a browser would complain", async () => {
+  const { live, server, socket } = await connected();
+  live.subscribe("prices", () => {});
+  server.accept("e1", 4);
+  server.readyState = 2;
+  const wave = live.send("wave", null);
+  live.subscribe("quotes", () => {});
+  assert.deepEqual(server.take(), []);
+  server.drop();
+  await assert.rejects(wave, { name: "unknown" });
+  mock.timers.tick(500);
+  const next = await socket();
+  await next.greet();
+  assert.deepEqual(next.take().map(({ topic, data }) => [topic, data?.topic]), [["$subscribe", "prices"], ["$subscribe", "quotes"]]);
+  live.close();
+});
+
 test("a token that cannot be had is reported and tried again", async () => {
   const failure = new Error("no session");
   let tries = 0;

@@ -42,6 +42,7 @@ export class FakeSocket {
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   readonly sent: Sent[] = [];
+  readyState = 1;
   closedWith: number | undefined;
 
   constructor(
