@@ -33,7 +33,7 @@ export interface ConnectionState {
 /** The state of a connection, to be read and watched. */
 export interface ConnectionStore extends Store<ConnectionState> {
   /**
-   * Tries to connect now: where the connection waits for its next try, at most once a second, and where the server ended it for good.
+   * Tries to connect now: where the connection waits for its next try, at most twice a second, and where the server ended it for good.
    * Does nothing after {@link Live.close}.
    */
   retry(): void;

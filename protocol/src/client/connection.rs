@@ -17,8 +17,8 @@ use crate::{
 
 /// A close code that says "come back now" is obeyed once in this time; then it backs off like any other.
 const RETURN_SPACING_MS: Millis = 10_000;
-/// A page that wakes tries at once, but not more often than this.
-const WAKE_SPACING_MS: Millis = 1_000;
+/// A page that wakes tries at once, but not more often than this; half of the second within which it is to be live again.
+const WAKE_SPACING_MS: Millis = 500;
 /// A token is renewed this long before it ends, or in the last fifth of a shorter life.
 const MOST_RENEW_MARGIN_MS: Millis = 30_000;
 /// No server makes a client fetch tokens more often than this.
@@ -140,13 +140,16 @@ impl Client {
         }
     }
 
-    /// The page is visible again or the network came back: a reconnect that waits is tried now.
+    /// The page is visible again or the network came back: a reconnect that waits is tried now, or half a second after the last try.
     pub fn handle_wake(&mut self, now: Millis) {
         self.handle_timeout(now);
-        let spaced = self.clock.now().saturating_sub(self.opened_at) >= WAKE_SPACING_MS;
         self.turn(self.main);
-        if self.link.stage == Stage::Waiting && spaced {
-            self.open();
+        // What failed before says nothing of now, and a connection that died in the page's sleep may be heard of only after this.
+        self.tries = 0;
+        let at = self.opened_at.saturating_add(WAKE_SPACING_MS);
+        if self.link.stage == Stage::Waiting && at < self.link.moment {
+            self.enter(Stage::Waiting, at);
+            self.handle_timeout(now);
         }
     }
 

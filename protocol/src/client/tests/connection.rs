@@ -260,6 +260,31 @@ fn a_wake_tries_at_once_but_not_in_a_loop() {
 }
 
 #[test]
+fn a_wake_right_after_a_try_cuts_the_wait_short_all_the_same() {
+    let mut f = Fixture::connected();
+    f.lose(CloseCode::ABNORMAL);
+    let mut tried = f.now;
+    // Until a delay is long: a page that is offline fails at once.
+    while f.client.poll_timeout().unwrap() < tried + 5_000 {
+        f.now = f.client.poll_timeout().unwrap();
+        tried = f.now;
+        f.client.handle_timeout(f.now);
+        f.lose(CloseCode::ABNORMAL);
+    }
+    f.now += 100;
+    f.client.handle_wake(f.now);
+    f.client.handle_wake(f.now);
+    assert!(f.is_waiting());
+    assert_eq!(f.client.poll_timeout(), Some(tried + 500));
+    f.now = tried + 500;
+    f.client.handle_timeout(f.now);
+    f.check_state(State::Connecting);
+    // What failed before the wake says nothing of now.
+    f.lose(CloseCode::ABNORMAL);
+    assert!(f.client.poll_timeout().unwrap() <= f.now + 500);
+}
+
+#[test]
 fn a_clock_that_is_set_back_delays_nothing() {
     let mut f = Fixture::connected();
     f.now -= 500_000;
