@@ -24,7 +24,10 @@ pub(crate) const CHAT: Example =
 pub(crate) const PRICES: Example =
     Example { name: "prices", server: "tidewire-prices", variable: "PRICES_SERVER" };
 
-pub(crate) const EXAMPLES: [&Example; 2] = [&CHAT, &PRICES];
+pub(crate) const GUESTBOOK: Example =
+    Example { name: "guestbook", server: "tidewire-guestbook", variable: "GUESTBOOK_SERVER" };
+
+pub(crate) const EXAMPLES: [&Example; 3] = [&CHAT, &PRICES, &GUESTBOOK];
 
 /// The example of this name.
 pub(crate) fn named(name: &str) -> Result<&'static Example> {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use similar::TextDiff;
 use tidewire_chat_schema::Chat;
+use tidewire_guestbook_schema::Guestbook;
 use tidewire_prices_schema::Market;
 use tidewire_protocol::code::{CloseCode, ErrorCode};
 use tidewire_protocol::schema::Schema;
@@ -59,8 +60,11 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
 
 fn outputs() -> Result<Vec<Output>> {
     let [chat, chat_lock] = exported::<Chat>("examples/chat/schema")?;
+    let [guestbook, guestbook_lock] = exported::<Guestbook>("examples/guestbook/schema")?;
     let [market, market_lock] = exported::<Market>("examples/prices/schema")?;
     Ok(vec![
+        Output { path: "examples/guestbook/web/src/guestbook.schema.ts", contents: guestbook },
+        Output { path: "examples/guestbook/schema/schema.lock", contents: guestbook_lock },
         Output { path: "examples/prices/web/src/prices.schema.ts", contents: market },
         Output { path: "examples/prices/schema/schema.lock", contents: market_lock },
         Output { path: "examples/chat/web/src/chat.schema.ts", contents: chat },
