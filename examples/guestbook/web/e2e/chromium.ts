@@ -43,11 +43,15 @@ export class Chromium {
         "--disable-component-update",
         "--disable-sync",
         "--disable-dev-shm-usage",
+        // A start page would load, and Playwright wait for it.
+        "about:blank",
       ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     const gone = once(child, "exit");
-    const browser = await chromium.connectOverCDP(await address(child.stderr), { noDefaults: true });
+    // A test that failed before it could close it is ended by force.
+    process.once("exit", () => child.kill());
+    const browser = await chromium.connectOverCDP(await address(child.stderr), { noDefaults: true, timeout: 60_000 });
     const devtools = await browser.newBrowserCDPSession();
     return new Chromium(browser, devtools, async () => {
       // The answer may come too late to be heard.

@@ -24,8 +24,8 @@ before(async () => {
   [browser, site] = await Promise.all([Chromium.start(), makeSite()]);
 });
 after(async () => {
-  await browser.close();
-  await site.remove();
+  await browser?.close();
+  await site?.remove();
 });
 beforeEach(async () => {
   nodes = await Nodes.start(site);
