@@ -50,6 +50,21 @@ export const kinds = [
     browser: "dist",
   },
   {
+    name: "vite-served-wasm",
+    install: { vite: "8.3.8" },
+    files: {
+      "index.html": page(script),
+      "main.js": `import { connectWith } from "tidewire";
+import address from "tidewire/core.wasm?url";
+import { talk } from "./talk.js";
+const connect = connectWith(() => WebAssembly.instantiateStreaming(fetch(address)));
+talk("/ws", "vite-served-wasm", { connect }).then((said) => (document.title = said), (error) => (document.title = String(error)));
+`,
+    },
+    build: ["vite build"],
+    browser: "dist",
+  },
+  {
     name: "webpack",
     install: { webpack: "5.112.2", "webpack-cli": "7.3.1" },
     files: { "dist/index.html": page('<script defer src="./main.js"></script>'), "main.js": main("webpack") },
@@ -103,12 +118,9 @@ addEventListener("connect", ({ ports: [port] }) => said.then((text) => port.post
     files: {
       "index.html": page(script),
       "main.js": `import { connectWith } from "./node_modules/tidewire/dist/index.js";
-import { chat } from "./chat.schema.js";
+import { talk } from "./talk.js";
 const connect = connectWith(() => WebAssembly.instantiateStreaming(fetch("./node_modules/tidewire/dist/core.wasm")));
-const live = connect(chat, { url: "/ws", token: "served-wasm" });
-const room = live.subscribe("chat:served-wasm");
-await room.publish({ text: "hello" });
-for await (const { user, text } of room) document.title = \`\${user}: \${text}\`;
+talk("/ws", "served-wasm", { connect }).then((said) => (document.title = said), (error) => (document.title = String(error)));
 `,
     },
     browser: ".",
@@ -140,7 +152,6 @@ for await (const { user, text } of room) document.title = \`\${user}: \${text}\`
   {
     name: "next",
     install: { next: "16.4.6", react: "19.3.1", "react-dom": "19.3.1", ...ws },
-    names: { "./chat.schema.js": "./chat.schema.js" },
     files: {
       "app/layout.js": `export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n`,
       "app/page.js": `"use client";
