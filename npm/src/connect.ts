@@ -24,7 +24,7 @@ export interface ConnectOptions {
   /** The WebSocket class, for runtimes without one such as Node 20: that of the package `ws`. Default: the global one. */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /**
-   * Takes errors that nobody waits for: what handlers throw, refusals of messages, faults of the server. Default: the
+   * Takes errors that nobody waits for: what handlers and listeners throw, refusals of messages, faults of the server. Default: the
    * page's `error` event (`reportError`), or the console where there is none.
    */
   readonly onError?: ErrorSink | undefined;

@@ -41,7 +41,7 @@ export class Driver implements Home {
   readonly #epochs = new Names();
   /** What the page has asked, until its outcome, by the core's number. */
   readonly #requests = new Map<number, Request>();
-  readonly #notices = notices((error) => console.error(error));
+  readonly #notices = notices((error) => this.onError(error));
   readonly #tuple = emptyTuple();
   readonly #alarm = alarm(() => this.#turn((core, now) => core.elapsed(now)));
   #core: Core | undefined;
@@ -63,7 +63,14 @@ export class Driver implements Home {
 
   constructor(options: DriverOptions) {
     this.#options = options;
-    this.onError = (error) => this.notify([() => options.onError(error)]);
+    const report = (error: unknown) => {
+      try {
+        options.onError(error);
+      } catch (own) {
+        console.error(own);
+      }
+    };
+    this.onError = (error) => this.notify([() => report(error)]);
     this.topics = new Topics(this.onError);
   }
 

@@ -208,6 +208,34 @@ test("a handler that throws is reported and harms nothing else", async () => {
   live.close();
 });
 
+test("what listeners and `onGap` throw is reported too, and what `onError` itself throws goes to the console", async (t) => {
+  const parts = await connected();
+  const { live, server, errors } = parts;
+  const failures = ["gap", "status", "state", "connection"].map((text) => new Error(text));
+  const [gap, status, state, connection] = failures;
+  const fail = (error?: Error) => () => {
+    throw error;
+  };
+  const room = live.subscribe("chat:a", { state: items(), onGap: fail(gap) });
+  server.accept("e", 0, { snapshot: [] });
+  room.status.subscribe(fail(status));
+  room.state.subscribe(fail(state));
+  live.connection.subscribe(fail(connection));
+  server.receive({ topic: "$gap", data: { topic: "chat:a", after: 0, to: 2, cause: "dropped" } });
+  server.drop();
+  await settle();
+  assert.deepEqual(new Set(errors), new Set(failures));
+  live.close();
+
+  const own = new Error("of the sink");
+  const console = t.mock.method(globalThis.console, "error", () => {});
+  const other = await connected({ onError: fail(own) });
+  other.live.connection.subscribe(fail(connection));
+  other.live.close();
+  await settle();
+  assert.deepEqual(console.mock.calls.map(({ arguments: [error] }) => error), [own]);
+});
+
 test("handlers may subscribe, close and publish", async () => {
   const { live, server } = await connected();
   const heard: string[] = [];
