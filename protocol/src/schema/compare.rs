@@ -71,7 +71,7 @@ pub(super) fn compare(
 fn roles_of(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Topic => &["event", "publish", "snapshot", "presence"],
-        Kind::Call => &["args", "reply"],
+        Kind::Call => &["args", "reply", "item"],
     }
 }
 

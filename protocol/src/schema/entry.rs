@@ -7,7 +7,8 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use super::{
-    Call, NoPresence, SchemaHash, TypedTopic, Versions, sample, shape::Shape, types::Types,
+    Call, NoPresence, SchemaHash, StreamingCall, TypedTopic, Versions, sample, shape::Shape,
+    types::Types,
 };
 
 /// One entry of a [`Schema`](super::Schema).
@@ -107,6 +108,19 @@ impl Entry {
         }
     }
 
+    /// The entry of a call that streams, with its doc comment.
+    #[must_use]
+    pub const fn stream<C: StreamingCall>(docs: &'static str) -> Self {
+        Self {
+            kind: Kind::Call,
+            key: C::NAME,
+            field: None,
+            docs,
+            parts: stream_parts::<C>,
+            versions: C::versions,
+        }
+    }
+
     /// What names the entry on the wire: a topic's pattern, a call's name.
     #[must_use]
     pub const fn key(&self) -> &'static str {
@@ -155,6 +169,13 @@ pub fn call_hash<C: Call>() -> SchemaHash {
     SchemaHash::of(&canonical(CALL, &call_parts::<C>()))
 }
 
+/// Computes the structural hash of a call that streams: never that of one which does not.
+#[doc(hidden)]
+#[must_use]
+pub fn stream_hash<C: StreamingCall>() -> SchemaHash {
+    SchemaHash::of(&canonical(CALL, &stream_parts::<C>()))
+}
+
 fn topic_parts<T: TypedTopic>() -> Vec<Part> {
     let mut parts = vec![Part::new::<T::Event>("event"), Part::new::<T::Publish>("publish")];
     // What is not declared has no part, so that the hashes of topics from before these parts stay as they are.
@@ -178,6 +199,10 @@ fn topic_parts<T: TypedTopic>() -> Vec<Part> {
 
 fn call_parts<C: Call>() -> Vec<Part> {
     vec![Part::new::<C::Args>("args"), Part::new::<C::Reply>("reply")]
+}
+
+fn stream_parts<C: StreamingCall>() -> Vec<Part> {
+    vec![Part::new::<C::Args>("args"), Part::new::<C::Item>("item")]
 }
 
 /// The text that is hashed: a line for the kind of entry, then one for each part.

@@ -6,7 +6,7 @@ pub use std::sync::OnceLock;
 
 use crate::name::{Params, Pattern, check_fields, check_name, equal};
 
-pub use super::entry::{call_hash, topic_hash};
+pub use super::entry::{call_hash, stream_hash, topic_hash};
 use super::{Schema, TypedTopic};
 
 /// A pattern whose parameters are the fields; else the build fails.

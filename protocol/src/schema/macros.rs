@@ -14,6 +14,8 @@
 ///         /// Starts a machine again, and says how long that took in milliseconds.
 ///         call Restart = "machines.restart" (String) -> u32;
 ///         call Machines = "machines.list" () -> Vec<String>;
+///         /// What a machine writes to its log, from now on.
+///         stream Tail = "machines.tail" (String) -> String;
 ///     }
 /// }
 ///
@@ -22,7 +24,7 @@
 /// assert_eq!(topic.as_str(), "load:db-1:3");
 /// assert_eq!(Load::from_params(&Load::pattern().matches(&topic).unwrap()), Some(load));
 /// assert_eq!(Restart::NAME, "machines.restart");
-/// assert_eq!(Metrics::ENTRIES.len(), 4);
+/// assert_eq!(Metrics::ENTRIES.len(), 5);
 /// # Ok::<(), tidewire_protocol::name::FillError>(())
 /// ```
 ///
@@ -36,6 +38,7 @@
 /// - `presence` is what subscribers see of each member who is there; without it nobody is shown. These parts of a topic
 ///   stand in this order.
 /// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
+/// - A `stream` is a call that is answered by any number of items, of the type behind the arrow.
 /// - Doc comments go to the Rust types and to the TypeScript.
 /// - `schema Metrics lock "schema.lock" { … }` names a file, as seen from the crate's folder and empty at first, in which the
 ///   export keeps the earlier versions of every entry: pages that were built with one of them are not stopped by a server
@@ -293,23 +296,15 @@ macro_rules! __schema_entry {
     (
         call [$schema:ident] [$vis:vis] [$(#[$meta:meta])*] $call:ident [] $name:literal [] [($($args:ty)?) -> $reply:ty]
     ) => {
-        $(#[$meta])*
-        #[doc = ""]
-        #[doc = ::core::concat!("The call `", $name, "`.")]
-        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        $vis struct $call;
-
-        impl $crate::schema::Call for $call {
-            type Args = $crate::__schema_or!([$($args)?] ());
-            type Reply = $reply;
-            const LOCK: &'static str = $crate::schema::expansion::lock::<$schema>();
-            const NAME: &'static str = $crate::schema::expansion::call_name($name);
-
-            fn hash() -> $crate::schema::SchemaHash {
-                static HASH: $crate::schema::expansion::OnceLock<$crate::schema::SchemaHash> =
-                    $crate::schema::expansion::OnceLock::new();
-                *HASH.get_or_init($crate::schema::expansion::call_hash::<Self>)
-            }
+        $crate::__schema_call! {
+            [$schema] [$vis] [$(#[$meta])*] $call $name [$($args)?] Call Reply $reply, call_hash "The call `"
+        }
+    };
+    (
+        stream [$schema:ident] [$vis:vis] [$(#[$meta:meta])*] $call:ident [] $name:literal [] [($($args:ty)?) -> $item:ty]
+    ) => {
+        $crate::__schema_call! {
+            [$schema] [$vis] [$(#[$meta])*] $call $name [$($args)?] StreamingCall Item $item, stream_hash "The stream `"
         }
     };
     (topic [$schema:ident] [$vis:vis] [$($meta:tt)*] $topic:ident $($rest:tt)*) => {
@@ -321,13 +316,50 @@ macro_rules! __schema_entry {
         ));
     };
     (call [$schema:ident] [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {
-        ::core::compile_error!(::core::concat!(
-            "call `", ::core::stringify!($call), "`: expected `(Type) -> Type;` or `() -> Type;` behind the name, and",
-            " nothing before it",
-        ));
+        $crate::__schema_call! { @ call $call }
+    };
+    (stream [$schema:ident] [$vis:vis] [$($meta:tt)*] $call:ident $($rest:tt)*) => {
+        $crate::__schema_call! { @ stream $call }
     };
     ($kind:ident [$schema:ident] [$vis:vis] [$($meta:tt)*] $entry:ident $($rest:tt)*) => {
-        ::core::compile_error!(::core::concat!("expected `topic` or `call`, found `", ::core::stringify!($kind), "`"));
+        ::core::compile_error!(::core::concat!(
+            "expected `topic`, `call` or `stream`, found `", ::core::stringify!($kind), "`",
+        ));
+    };
+}
+
+/// The type of a call, by the trait that says how it is answered.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_call {
+    (
+        [$schema:ident] [$vis:vis] [$(#[$meta:meta])*] $call:ident $name:literal [$($args:ty)?] $trait:ident $answer:ident $type:ty,
+        $hash:ident $docs:literal
+    ) => {
+        $(#[$meta])*
+        #[doc = ""]
+        #[doc = ::core::concat!($docs, $name, "`.")]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        $vis struct $call;
+
+        impl $crate::schema::$trait for $call {
+            type Args = $crate::__schema_or!([$($args)?] ());
+            type $answer = $type;
+            const LOCK: &'static str = $crate::schema::expansion::lock::<$schema>();
+            const NAME: &'static str = $crate::schema::expansion::call_name($name);
+
+            fn hash() -> $crate::schema::SchemaHash {
+                static HASH: $crate::schema::expansion::OnceLock<$crate::schema::SchemaHash> =
+                    $crate::schema::expansion::OnceLock::new();
+                *HASH.get_or_init($crate::schema::expansion::$hash::<Self>)
+            }
+        }
+    };
+    (@ $kind:ident $call:ident) => {
+        ::core::compile_error!(::core::concat!(
+            ::core::stringify!($kind), " `", ::core::stringify!($call), "`: expected `(Type) -> Type;` or `() -> Type;` behind the name, and",
+            " nothing before it",
+        ));
     };
 }
 

@@ -1,7 +1,7 @@
 //! What an application declares once: its topics, what they carry, and the TypeScript that a page is built with.
 //!
 //! [`schema!`](crate::schema!) makes a Rust type of every topic, which implements [`TypedTopic`], one of every call, which
-//! implements [`Call`], and one for the whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
+//! implements [`Call`] or [`StreamingCall`], and one for the whole, which implements [`Schema`]. Nothing here is needed to run an untyped server.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -130,6 +130,28 @@ pub trait Call: Send + Sync + 'static {
     type Args: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// What the server answers.
     type Reply: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// The name on the wire, by the rules of a topic's; no other entry of the schema has it.
+    const NAME: &'static str;
+    /// The text of `schema.lock`; empty without one.
+    const LOCK: &'static str = "";
+
+    /// The structural hash, computed at its first use.
+    fn hash() -> SchemaHash;
+
+    /// The structural hash, and those of earlier versions with which this one still works.
+    fn versions() -> Versions {
+        Versions::locked(Self::hash(), Self::NAME, Self::LOCK)
+    }
+}
+
+/// A call that is answered by a stream: any number of items, in order, and then its end or a refusal.
+///
+/// [`schema!`](crate::schema!) implements it, for a type that only names the call.
+pub trait StreamingCall: Send + Sync + 'static {
+    /// What clients send; `()`, which is `null` on the wire, for a call without an argument.
+    type Args: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
+    /// What the server sends, any number of times.
+    type Item: Serialize + DeserializeOwned + TS + Send + Sync + 'static;
     /// The name on the wire, by the rules of a topic's; no other entry of the schema has it.
     const NAME: &'static str;
     /// The text of `schema.lock`; empty without one.

@@ -131,6 +131,10 @@ tidewire_protocol::schema! {
         /// Opens a forum.
         call OpenForum = "forums.open" (Place) -> Page<Author>;
         call Now = "a \"quoted\" call" () -> f64;
+        /// What is written in a forum,
+        /// from now on.
+        stream Watch = "forums.watch" (Place) -> Change;
+        stream Ticks = "ticks" () -> f64;
     }
 }
 

@@ -114,6 +114,12 @@ export interface SampleForumCalls {
   /** Opens a forum. */
   "forums.open": { args: Place; reply: Page<Author, string> };
   "a \"quoted\" call": { args: null; reply: number };
+  /**
+   * What is written in a forum,
+   * from now on.
+   */
+  "forums.watch": { args: Place; item: Change };
+  "ticks": { args: null; item: number };
 }
 
 /** All that the export can write. */
@@ -131,5 +137,7 @@ export const sampleForum: Schema<SampleForumTopics, SampleForumCalls> = {
     "board": "04ef704e2faff5c6",
     "forums.open": "a995136072978293",
     "a \"quoted\" call": "79b984c33a6bb368",
+    "forums.watch": "9977995e955ca016",
+    "ticks": "22013077c5b38db7",
   },
 };

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tidewire_protocol::{
     name::{FillError, Params, Pattern, Topic},
-    schema::{Call, NoPresence, NoPublish, SchemaHash, TypedTopic, expansion},
+    schema::{Call, NoPresence, NoPublish, SchemaHash, StreamingCall, TypedTopic, expansion},
 };
 use ts_rs::TS;
 
@@ -58,8 +58,22 @@ impl<Args: Data, Reply: Data> Call for Of<Args, Reply> {
     }
 }
 
+impl<Args: Data, Item: Data> StreamingCall for Of<Args, Item> {
+    type Args = Args;
+    type Item = Item;
+    const NAME: &'static str = "x";
+
+    fn hash() -> SchemaHash {
+        expansion::stream_hash::<Self>()
+    }
+}
+
 fn call<Args: Data, Reply: Data>() -> SchemaHash {
     <Of<Args, Reply> as Call>::hash()
+}
+
+fn stream<Args: Data, Item: Data>() -> SchemaHash {
+    <Of<Args, Item> as StreamingCall>::hash()
 }
 
 fn topic<Event: Data, Publish: Data>() -> SchemaHash {
@@ -266,6 +280,8 @@ fn what_is_sent_changes_the_hash() {
         ("call exchanged", call::<a::User, a::Message>()),
         ("call without argument", call::<(), a::Message>()),
         ("call without reply", call::<a::Message, ()>()),
+        ("stream", stream::<a::Message, a::User>()),
+        ("stream exchanged", stream::<a::User, a::Message>()),
     ];
     for (at, (name, hash)) in all.iter().enumerate() {
         for (other, found) in &all[..at] {
@@ -337,6 +353,11 @@ fn the_hash_is_of_this_text() {
         call::<first::User, ()>(),
         "call\nargs {\"name\":string,\"tags\":Array<string>}\nreply null",
         "caaab31034c517a6",
+    );
+    check_text(
+        stream::<first::User, ()>(),
+        "call\nargs {\"name\":string,\"tags\":Array<string>}\nitem null",
+        "e31b451f62c3b95d",
     );
 }
 

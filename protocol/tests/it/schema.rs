@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use tidewire_protocol::{
     name::{FillError, Pattern},
-    schema::{Call, NoPresence, NoPublish, Schema, TypedTopic},
+    schema::{Call, NoPresence, NoPublish, Schema, StreamingCall, TypedTopic},
 };
 use ts_rs::TS;
 
@@ -46,6 +46,10 @@ tidewire_protocol::schema! {
         call Buy = "orders.buy" (Order) -> Quote;
         call Open = "markets.open" () -> Vec<u16>;
         call Nap = "nap" (()) -> ();
+        /// Each trade from now on.
+        #[derive(Default)]
+        stream Trades = "trades" (Order) -> Quote;
+        stream Ticks = "ticks" () -> u16;
     }
 }
 
@@ -125,6 +129,8 @@ fn a_schema_lists_its_entries() {
             ("orders.buy", Buy::hash()),
             ("markets.open", Open::hash()),
             ("nap", Nap::hash()),
+            ("trades", Trades::hash()),
+            ("ticks", Ticks::hash()),
         ]
     );
     assert_eq!(
@@ -183,4 +189,13 @@ fn a_call_has_a_name_and_types() {
     assert_eq!(name::<Buy, Order, Quote>(Default::default()), "orders.buy");
     assert_eq!(name::<_, (), Vec<u16>>(Open), "markets.open");
     assert_eq!(name::<_, (), ()>(Nap), "nap");
+}
+
+#[test]
+fn a_stream_has_a_name_and_types() {
+    fn name<C: StreamingCall<Args = Args, Item = Item>, Args, Item>(_: C) -> &'static str {
+        C::NAME
+    }
+    assert_eq!(name::<Trades, Order, Quote>(Default::default()), "trades");
+    assert_eq!(name::<_, (), u16>(Ticks), "ticks");
 }
