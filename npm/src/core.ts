@@ -76,7 +76,7 @@ export interface Core {
   unsubscribe(topic: number, now: number): void;
   /** Gives the number under which the payload is kept, as a signed one; `topic` is 0 if it has no number. */
   publish(topic: number, now: number): number;
-  /** Gives the number under which the frame is kept; `call`: 1 is done at most once, 0 may be asked again; `timeoutMs`: 0 is never. */
+  /** Gives the number under which the frame is kept; `call`: 1 is done at most once, 2 is the same with a stream for its answer, 0 may be asked again; `timeoutMs`: 0 is never. */
   request(call: number, timeoutMs: number, now: number): number;
   /** Nobody wants the outcome any more. */
   cancel(id: number, now: number): void;

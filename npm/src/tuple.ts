@@ -16,6 +16,7 @@ export const enum Kind {
   Event = 9,
   Message = 10,
   Ignored = 11,
+  Item = 12,
 }
 
 /** One frame in numbers; 0 stands for what is absent. One object is used again for every frame. */
@@ -111,6 +112,10 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
       out.flags = recovered === true ? 1 : recovered === false ? 2 : 0;
       return Kind.Reply;
     }
+    case "$item":
+      if (!isInteger(re)) break;
+      out.re = re;
+      return Kind.Item;
     case "$error":
       if (!(re === undefined || isInteger(re)) || !isCode(data.code)) break;
       out.re = re ?? 0;

@@ -11,18 +11,21 @@ const request = { mid: undefined, resolve: settle, reject: settle };
 
 test("frames are written as the vectors say", () => {
   const seen = new Set<string>();
-  for (const { frame, id, client, token, schema, topic, since, data, text } of written) {
+  for (const { frame, id, client, token, schema, topic, since, data, call, args, timeout_ms, items, of, text } of written) {
     seen.add(frame);
     const writers: Record<string, () => string> = {
       hello: () => requestText("$hello", id, { version: 1, client, token, schema }),
       subscribe: () => requestText("$subscribe", id, { topic, since: since ?? undefined }),
       unsubscribe: () => requestText("$unsubscribe", id, { topic }),
       publish: () => frameText(id, { ...request, topic, json: data }, undefined),
+      call: () => requestText("$call", id, { call, args: JSON.parse(args), timeout_ms, items }),
+      more: () => requestText("$more", undefined, { id: of, items }),
+      cancel: () => requestText("$cancel", undefined, { id: of }),
       pong: () => pongFrame,
     };
     assert.equal(writers[frame]?.(), text);
   }
-  assert.equal(seen.size, 5);
+  assert.equal(seen.size, 8);
 });
 
 test("a publish that is sent again names its epoch", () => {

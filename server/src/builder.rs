@@ -2,10 +2,11 @@
 
 use std::{any::Any, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
+use futures_util::Stream;
 use tidewire_protocol::{
     message::Message,
     name::Topic,
-    schema::{Call, TypedTopic},
+    schema::{Call, StreamingCall, TypedTopic},
     session::Rate,
 };
 
@@ -13,7 +14,7 @@ use crate::{
     admission::Places,
     alarms::Alarms,
     broker::{Broker, MemoryBroker},
-    calls::CallRule,
+    calls::{CallRule, IntoItem},
     clock::Clock,
     close::CloseReason,
     error::{Access, Refusal},
@@ -209,14 +210,60 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         F: Fn(Context<S>, Session<V>, C::Args) -> R + Send + Sync + 'static,
         R: Future<Output = Result<C::Reply, Refusal>> + Send + 'static,
     {
-        let rule = CallRule::new::<C, S, F, R>(self.context.clone(), hook);
+        self.add_call(CallRule::call::<C, S, F, R>(self.context.clone(), hook));
+        self
+    }
+
+    /// Answers a call by a stream, of items or of `Result`s, whose first error ends it.
+    ///
+    /// The stream is asked for its next item only when the client's socket has taken what was sent to it before, and the client has
+    /// room: one that reads slowly slows the stream, and nothing is left out. It is dropped when its client cancels the call or is
+    /// gone, and then simply ends there. `hook` itself is a call like any other, and so is what limits it; the stream that it gives
+    /// may go on for as long as its client wants it. A session has at most 32 of them; more are refused with `limit`.
+    ///
+    /// # Panics
+    /// If the call has been added before.
+    ///
+    /// ```
+    /// use futures_util::{Stream, stream};
+    /// use tidewire::{Context, Live, Refusal, Session, test::Client};
+    ///
+    /// tidewire_protocol::schema! {
+    ///     pub schema Sums { stream Count = "count" (u32) -> u32; }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Live::<()>::builder()
+    ///     .stream(Count, async |_cx, _session, to: u32| Ok(stream::iter(1..=to)))
+    ///     .build();
+    /// let mut client = Client::connect(&live).hello().await?;
+    /// let count = client.stream(Count, &2).await?;
+    /// assert_eq!(client.next_item(&count).await?, Some(1));
+    /// assert_eq!(client.next_item(&count).await?, Some(2));
+    /// assert_eq!(client.next_item(&count).await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stream<C, F, R, T>(mut self, _call: C, hook: F) -> Self
+    where
+        C: StreamingCall,
+        F: Fn(Context<S>, Session<V>, C::Args) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, Refusal>> + Send + 'static,
+        T: Stream<Item: IntoItem<C::Item>> + Send + 'static,
+    {
+        self.add_call(CallRule::stream::<C, S, F, R, T>(self.context.clone(), hook));
+        self
+    }
+
+    fn add_call(&mut self, rule: CallRule<V>) {
         assert!(
             self.calls.iter().all(|other| other.name != rule.name),
             "`{}` is answered already",
             rule.name
         );
         self.calls.push(rule);
-        self
     }
 
     /// Sets the origins whose pages may connect, compared exactly (`https://app.example`); `*` allows all. By default the

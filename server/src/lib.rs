@@ -40,6 +40,7 @@ mod transport;
 pub mod ws;
 
 pub use builder::LiveBuilder;
+pub use calls::IntoItem;
 pub use close::CloseReason;
 pub use error::{
     Access::{self, Allow, Deny},

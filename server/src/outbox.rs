@@ -250,12 +250,12 @@ impl Outbox {
         }
     }
 
-    /// Sends a frame of a subscription that catches up; its pace is the reader's, so that it does not count.
-    pub(crate) fn send_uncounted(&self, frame: Bytes) {
+    /// Sends frames of a subscription that catches up, or of a stream; their pace is the reader's, so that they do not count.
+    pub(crate) fn send_uncounted(&self, frames: Bytes, messages: usize) {
         let mut state = self.lock();
         if state.closed.is_none() {
-            self.counters.sent(1, frame.len());
-            self.write(&mut state, &frame, 0, Bytes::clone);
+            self.counters.sent(messages, frames.len());
+            self.write(&mut state, &frames, 0, Bytes::clone);
         }
     }
 
@@ -412,7 +412,6 @@ impl Outbox {
     }
 
     /// Whether nothing waits: the socket has taken all.
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().frames.is_empty()
     }

@@ -100,7 +100,11 @@ pub extern "C" fn publish(core: &mut Core, topic: u32, now: f64) -> u32 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn request(core: &mut Core, call: u32, timeout_ms: f64, now: f64) -> u32 {
     let (timeout_ms, now) = (whole(timeout_ms), whole(now));
-    if call == 0 { core.client.read(timeout_ms, now) } else { core.client.call(timeout_ms, now) }
+    match call {
+        0 => core.client.read(timeout_ms, now),
+        1 => core.client.call(timeout_ms, now),
+        _ => core.client.stream(timeout_ms, now),
+    }
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]

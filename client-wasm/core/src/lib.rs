@@ -15,7 +15,7 @@
 //! | `timeout(core) → at` | when `elapsed` is to be called, on the clock of `now`; `Infinity` for never |
 //! | `subscribe(core, topic, now)`, `unsubscribe(core, topic, now)` | one local subscription more, or fewer |
 //! | `publish(core, topic, now) → id` | the number under which the driver keeps the payload; `topic` is 0 if it has no number |
-//! | `request(core, call, timeout_ms, now) → id` | the number under which the driver keeps the frame; `call` is 1 for what is done at most once, 0 for what may be asked again; `timeout_ms` is 0 for never |
+//! | `request(core, call, timeout_ms, now) → id` | the number under which the driver keeps the frame; `call` is 1 for what is done at most once, 2 for the same with a stream for its answer, 0 for what may be asked again; `timeout_ms` is 0 for never |
 //! | `cancel(core, id, now)` | nobody wants the outcome of a publish or a request |
 //! | `event(core, link, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
 //! | `frame(core, link, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |

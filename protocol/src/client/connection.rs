@@ -6,7 +6,7 @@
 use super::{
     Client, Output, State,
     frame::{Frame, Kind, Verdict},
-    numeric::{Numbers, Outputs, STATE},
+    numeric::{Numbers, Outputs, STATE, address},
     table::Ask,
     time::NEVER,
 };
@@ -249,10 +249,7 @@ impl Client {
 
     /// The outputs, for one that is for the link at hand.
     pub(super) fn speak(&mut self) -> &mut Outputs {
-        if self.told != self.at {
-            self.told = self.at;
-            self.outputs.push(Output::Link { link: self.at });
-        }
+        address(&mut self.outputs, &mut self.told, self.at);
         &mut self.outputs
     }
 

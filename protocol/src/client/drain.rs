@@ -1,11 +1,13 @@
 //! Moving to another connection because the server asks for it, while the old one goes on.
 //!
 //! The old link stays the main one until it is not needed: each topic's events come from it until the new one has answered
-//! the topic's `$subscribe`, and what the user asks once the new one stands waits until the old one owes no answer.
+//! the topic's `$subscribe`, and what the user asks once the new one stands waits until the old one owes no answer. Streams of the old
+//! one go on until they end or the server does, and hold up nothing: it may then be there for nothing else.
 
 use super::{
     Client,
     connection::{Link, Stage},
+    table::WAITING,
     time::NEVER,
 };
 use crate::{Millis, code::Retry};
@@ -20,17 +22,34 @@ impl Client {
         }
     }
 
-    /// The link that is asked for topics; where it is not the main one, what the user asks has to wait.
+    /// The link that is asked for topics.
     pub(super) fn asking(&self) -> u8 {
         let new = if self.at == self.main { &self.other } else { &self.link };
         // Out of a drain the other link is idle.
         if new.is_connected() { self.main ^ 1 } else { self.main }
     }
 
-    /// Ends a drain when nothing needs the old link any more.
+    /// The link that is asked for all else, or [`WAITING`]; the main one is at hand.
+    pub(super) fn sending(&self) -> u8 {
+        let asking = self.asking();
+        let waits =
+            if asking == self.main { !self.link.is_connected() } else { self.waits_for_old() };
+        if waits { WAITING } else { asking }
+    }
+
+    /// Whether topics have yet to move, or answers to come, before the new link has what the user asks.
+    fn waits_for_old(&self) -> bool {
+        self.topics.any_moves() || self.requests.owes(self.main, false)
+    }
+
+    /// Goes over to the new link when nothing waits for the old one any more, and ends the drain when it is there for nothing else.
     pub(super) fn end_drain(&mut self) {
-        if self.asking() == self.main || self.requests.owes(self.main) || self.topics.any_moves() {
+        if self.asking() == self.main || self.waits_for_old() {
             return;
+        }
+        if self.requests.owes(self.main, true) {
+            self.turn(self.main ^ 1);
+            return self.send_waiting();
         }
         self.turn(self.main);
         self.hang_up();

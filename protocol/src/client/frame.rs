@@ -67,6 +67,8 @@ pub enum Kind {
     Message = 10,
     /// A reserved topic that this version does not know.
     Ignored = 11,
+    /// One item of a call that streams, which the driver hands to whoever asked. To the core it is a sign of life.
+    Item = 12,
 }
 
 impl Kind {
@@ -85,6 +87,7 @@ impl Kind {
             9 => Self::Event,
             10 => Self::Message,
             11 => Self::Ignored,
+            12 => Self::Item,
             _ => Self::Malformed,
         }
     }

@@ -133,6 +133,14 @@ pub(super) struct Outputs {
     polled: usize,
 }
 
+/// Says that what follows is for a link, if the driver was `told` of the other one last.
+pub(super) fn address(outputs: &mut Outputs, told: &mut u8, link: u8) {
+    if *told != link {
+        *told = link;
+        outputs.push(Output::Link { link });
+    }
+}
+
 impl Outputs {
     pub(super) const fn new() -> Self {
         Self { queue: Vec::new(), polled: 0 }

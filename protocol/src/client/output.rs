@@ -53,7 +53,7 @@ pub enum Output {
         /// What the frame must have as `epoch`: it was sent before.
         epoch: Option<u32>,
     },
-    /// Send the call or read that was given this number.
+    /// Send the call, stream or read that was given this number.
     Request {
         /// The request's number.
         id: u32,
@@ -77,12 +77,12 @@ pub enum Output {
         /// Where.
         at: Position,
     },
-    /// A call or read was answered; the answer is the data of the frame that was handled last.
+    /// A call or read was answered, or a stream is at its end; the answer is the data of the frame that was handled last.
     Replied {
         /// The request's number.
         id: u32,
     },
-    /// A publish, call or read was not done, or nobody can say ([`ErrorCode::UNKNOWN`]).
+    /// A publish, call, stream or read was not done, or nobody can say ([`ErrorCode::UNKNOWN`]).
     Rejected {
         /// The request's number.
         id: u32,

@@ -3,7 +3,7 @@
 use super::{
     Client, Frame, Kind, MOST_OPEN_REQUESTS, Output,
     connection::Stage,
-    numeric::Outputs,
+    numeric::{Outputs, address},
     output::Position,
     table::{Ask, Request, WAITING},
     time::NEVER,
@@ -29,16 +29,22 @@ impl Client {
         self.begin(Ask::Call, timeout_ms, now)
     }
 
+    /// As [`call`](Self::call), for a call that streams: its items come to the driver as frames of kind 12, until it is replied or
+    /// rejected.
+    pub fn stream(&mut self, timeout_ms: Millis, now: Millis) -> u32 {
+        self.begin(Ask::Stream, timeout_ms, now)
+    }
+
     /// As [`call`](Self::call), for what changes nothing: asked again by itself after a lost connection.
     pub fn read(&mut self, timeout_ms: Millis, now: Millis) -> u32 {
         self.begin(Ask::Read, timeout_ms, now)
     }
 
-    /// Nobody wants the outcome of a publish, call or read: it is rejected with [`ErrorCode::CANCELLED`], if it has none yet.
+    /// Nobody wants the outcome of a publish, call, stream or read: it is rejected with [`ErrorCode::CANCELLED`], if it has none yet.
     pub fn cancel(&mut self, id: u32, now: Millis) {
         self.clock.advance(now);
         let Some(request) = self.requests.take(id.into(), WAITING) else { return };
-        if request.on != WAITING && request.ask == Ask::Call {
+        if request.on != WAITING && request.ask.is_call() {
             self.turn(request.on);
             self.speak().push(Output::Cancel { id });
         }
@@ -51,7 +57,8 @@ impl Client {
         self.clock.advance(now);
         let until = if timeout_ms == 0 { NEVER } else { self.clock.after(timeout_ms) };
         self.turn(self.main);
-        let sends = self.link.is_connected() && self.asking() == self.main;
+        let on = self.sending();
+        let sends = on != WAITING;
         let code = match self.link.stage {
             Stage::Closed => ErrorCode::CLOSED,
             Stage::Stopped => ErrorCode::NOT_SENT,
@@ -61,8 +68,9 @@ impl Client {
             }
             _ => {
                 self.due_at = self.due_at.min(until);
-                let id = self.requests.push(ask, if sends { self.at } else { WAITING }, until);
+                let id = self.requests.push(ask, on, until);
                 if sends {
+                    self.turn(on);
                     send(self.speak(), id, ask, false);
                 }
                 return id;
@@ -99,7 +107,9 @@ impl Client {
                 let at = Position { epoch: frame.epoch, offset: frame.offset };
                 self.outputs.push(Output::Acked { id, at });
             }
-            Ask::Call | Ask::Read if done => self.outputs.push(Output::Replied { id }),
+            Ask::Call | Ask::Stream | Ask::Read if done => {
+                self.outputs.push(Output::Replied { id })
+            }
             _ if ask.is_users() => {
                 let mut code = ErrorCode(frame.code);
                 // The server had no chance to look whether the first one was done.
@@ -144,16 +154,15 @@ impl Client {
     /// Ends the requests whose time is over.
     pub(super) fn end_due(&mut self, now: Millis) {
         self.due_at = NEVER;
-        self.turn(self.main);
-        self.speak();
-        let Self { requests, outputs, due_at, .. } = self;
+        let Self { requests, outputs, due_at, told, .. } = self;
         requests.retain(&mut |&mut Request { id, ask, on, until, .. }| {
             let sent = on != WAITING;
             if until > now {
                 *due_at = until.min(*due_at);
                 return true;
             }
-            if sent && ask == Ask::Call {
+            if sent && ask.is_call() {
+                address(outputs, told, on);
                 outputs.push(Output::Cancel { id });
             }
             let code = if sent { ErrorCode::TIMEOUT } else { ErrorCode::NOT_SENT };

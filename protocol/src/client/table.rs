@@ -11,6 +11,8 @@ pub(super) enum Ask {
     Publish { epoch: u32 },
     /// Something that is done at most once.
     Call,
+    /// The same, answered by many items: it may go on for as long as a connection does, and so holds up nothing.
+    Stream,
     /// Something that may be asked again.
     Read,
     /// A `$subscribe` of this topic.
@@ -26,7 +28,12 @@ pub(super) enum Ask {
 impl Ask {
     /// Whether the driver's user waits for an outcome.
     pub(super) fn is_users(self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::Call | Self::Read)
+        matches!(self, Self::Publish { .. } | Self::Call | Self::Stream | Self::Read)
+    }
+
+    /// Whether it is done at most once, and can be cancelled while it is.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, Self::Call | Self::Stream)
     }
 }
 
@@ -84,9 +91,11 @@ impl Requests {
         self.table.len() - self.done
     }
 
-    /// Whether the server of a link owes an answer to something that the user asked.
-    pub(super) fn owes(&self, link: u8) -> bool {
-        self.table.iter().any(|request| request.on == link && request.ask.is_users())
+    /// Whether the server of a link owes an answer to something that the user asked, streams aside or not.
+    pub(super) fn owes(&self, link: u8, streams: bool) -> bool {
+        self.table.iter().any(|&Request { ask, on, .. }| {
+            on == link && ask.is_users() && (streams || ask != Ask::Stream)
+        })
     }
 
     /// Takes the request with this number that was sent on this link; it is over. [`WAITING`] takes what the user asked on any.

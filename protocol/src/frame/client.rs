@@ -50,6 +50,8 @@ pub enum Kind {
     Call,
     /// `$cancel`
     Cancel,
+    /// `$more`
+    More,
     /// `$history`
     History,
     /// A reserved topic that this version does not know.
@@ -70,6 +72,7 @@ impl Kind {
             "$token" => Self::Token,
             "$call" => Self::Call,
             "$cancel" => Self::Cancel,
+            "$more" => Self::More,
             "$history" => Self::History,
             _ if topic.starts_with('$') && !topic.starts_with(PRESENCE) => Self::Reserved,
             _ => Self::Other,
@@ -214,7 +217,7 @@ pub struct Token {
 }
 
 /// The data of `$call`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call<'a> {
     /// The call's name in the schema.
     #[serde(borrow)]
@@ -223,8 +226,19 @@ pub struct Call<'a> {
     #[serde(borrow, default)]
     pub args: Option<&'a RawValue>,
     /// The client waits no longer than this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// Of a call that streams: how many items the client has room for; without bound where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that is waited for as long as the server allows.
+    #[must_use]
+    pub const fn of(call: &'a str, args: &'a RawValue) -> Self {
+        Self { call: Cow::Borrowed(call), args: Some(args), timeout_ms: None, items: None }
+    }
 }
 
 /// The data of `$cancel`.
@@ -232,6 +246,15 @@ pub struct Call<'a> {
 pub struct Cancel {
     /// The `id` of the call.
     pub id: u64,
+}
+
+/// The data of `$more`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// The `id` of the call.
+    pub id: u64,
+    /// For how many more items the client has room.
+    pub items: u64,
 }
 
 /// The data of `$subscribe`.
@@ -326,21 +349,20 @@ pub fn write_token(id: u64, token: &str) -> String {
 
 /// The text of `$call`.
 #[must_use]
-pub fn write_call(id: u64, call: &str, args: &RawValue, timeout_ms: Option<u64>) -> String {
-    #[derive(Serialize)]
-    struct Data<'a> {
-        call: &'a str,
-        args: &'a RawValue,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        timeout_ms: Option<u64>,
-    }
-    to_json(&Frame { topic: "$call", id: Some(id), data: Some(&Data { call, args, timeout_ms }) })
+pub fn write_call(id: u64, call: &Call<'_>) -> String {
+    to_json(&Frame { topic: "$call", id: Some(id), data: Some(call) })
 }
 
 /// The text of `$cancel`.
 #[must_use]
 pub fn write_cancel(id: u64) -> String {
     to_json(&Frame { topic: "$cancel", id: None, data: Some(&Cancel { id }) })
+}
+
+/// The text of `$more`.
+#[must_use]
+pub fn write_more(id: u64, items: u64) -> String {
+    to_json(&Frame { topic: "$more", id: None, data: Some(&More { id, items }) })
 }
 
 /// The text of `$pong`.

@@ -165,6 +165,12 @@ pub fn write_reply(re: u64, data: &impl Serialize) -> String {
     to_json(&Frame { topic: "$reply", re: Some(re), data })
 }
 
+/// The text of an `$item` of a call that streams.
+#[must_use]
+pub fn write_item(re: u64, data: &impl Serialize) -> String {
+    to_json(&Frame { topic: "$item", re: Some(re), data })
+}
+
 /// What stands before and behind the snapshot in a reply to `$subscribe`: the snapshot itself may be large, and the same for many.
 #[must_use]
 pub fn write_around_snapshot(re: u64, subscribed: &Subscribed) -> (String, &'static str) {
@@ -442,6 +448,7 @@ mod tests {
             write_reply(2, &subscribed),
             r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"recovered":true}}"#,
         );
+        check(write_item(4, &[1]), r#"{"topic":"$item","re":4,"data":[1]}"#);
         let (before, behind) =
             write_around_snapshot(2, &Subscribed { recovered: None, ..subscribed });
         check(

@@ -142,6 +142,10 @@ impl<'a> Tuple<'a> {
             "$drain" => Kind::Drain,
             "$subscribed" => Kind::Subscribed,
             "$unsubscribed" => Kind::Unsubscribed,
+            "$item" => {
+                let frame = Frame { re: integer(re)?, ..Frame::new(Kind::Item) };
+                return Some(Self { frame, ..Self::new(Kind::Item) });
+            }
             "$ping" => return Some(Self::new(Kind::Ping)),
             _ => return Some(Self::new(Kind::Ignored)),
         };

@@ -92,6 +92,8 @@ pub enum Kind {
     Call,
     /// `$cancel`
     Cancel,
+    /// `$more`
+    More,
     /// A reserved topic that this version does not know.
     Reserved,
     /// A publish or a message.
@@ -114,6 +116,8 @@ pub enum Verdict {
     WaitCall,
     /// Cancel the call that the frame names.
     Cancel,
+    /// The client has room for more items of the stream that the frame names.
+    More,
     /// It has done its work.
     Ignore,
     /// Answer with an error.
@@ -210,6 +214,7 @@ impl Session {
             (Mode::Full, Kind::Pong) => Verdict::Ignore,
             (Mode::Full, Kind::Call) => self.queue_call(bytes),
             (Mode::Full, Kind::Cancel) => Verdict::Cancel,
+            (Mode::Full, Kind::More) => Verdict::More,
             (Mode::Full, Kind::Request | Kind::Other) | (Mode::Plain, Kind::Other) => {
                 self.queue(bytes)
             }
@@ -262,7 +267,12 @@ impl Session {
         self.handle_taken(bytes, now);
     }
 
-    /// A call that ran has ended.
+    /// A message of so many bytes, which was taken, answers what the server has sent: it says nothing of its sender's pace.
+    pub fn handle_caused(&mut self, bytes: usize) {
+        self.allowance.forgive(&self.config, bytes);
+    }
+
+    /// A call that ran has ended, or streams from now on.
     pub fn handle_call_ended(&mut self) {
         self.calls = self.calls.saturating_sub(1);
     }

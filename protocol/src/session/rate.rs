@@ -92,6 +92,16 @@ impl Allowance {
         }
         if core::mem::replace(&mut self.warned, true) { Pace::Close } else { Pace::Warn }
     }
+
+    /// A message that was taken counts for nothing: the server has caused it itself.
+    pub(super) fn forgive(&mut self, config: &Config, bytes: usize) {
+        let give = |bucket: &mut Bucket, amount: u64, rate| {
+            bucket.0 =
+                bucket.0.saturating_add(amount.saturating_mul(1000)).min(Bucket::full(rate).0);
+        };
+        give(&mut self.messages, 1, config.messages);
+        give(&mut self.bytes, bytes as u64, config.bytes);
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +159,20 @@ mod tests {
         let mut pace = |now| allowance.handle_message(&config, 1, now);
         let taken = (0..10_000).filter(|&now| pace(now) == Pace::Fine).count();
         assert_eq!(taken, 3 + 29);
+    }
+
+    #[test]
+    fn what_is_forgiven_does_not_count() {
+        let config = Config { messages: TWO, bytes: TWO, ..Config::default() };
+        let mut allowance = Allowance::new(&config, 0);
+        for _ in 0..10 {
+            assert_eq!(allowance.handle_message(&config, 1, 0), Pace::Fine);
+            allowance.forgive(&config, 1);
+        }
+        // And makes no burst larger.
+        allowance.forgive(&config, 1);
+        let paces = [Pace::Fine, Pace::Fine, Pace::Warn];
+        assert_eq!(paces.map(|_| allowance.handle_message(&config, 1, 0)), paces);
     }
 
     #[test]

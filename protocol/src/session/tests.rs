@@ -167,6 +167,7 @@ fn calls_run_beside_the_hooks_so_many_at_once() {
         assert_eq!(session.handle_frame(Kind::Call, 10), verdict);
     }
     assert_eq!(session.handle_frame(Kind::Cancel, 10), Verdict::Cancel);
+    assert_eq!(session.handle_frame(Kind::More, 10), Verdict::More);
     session.handle_call_dropped(10, 0);
     session.handle_call_ended();
     assert!(session.poll_calls());
@@ -183,5 +184,7 @@ fn calls_run_beside_the_hooks_so_many_at_once() {
 #[test]
 fn plain_mode_has_no_calls() {
     let refused = Verdict::Refuse(ErrorCode::RESERVED_TOPIC);
-    check(Config::default(), &[(Kind::Call, refused), (Kind::Cancel, refused)], Mode::Plain);
+    for kind in [Kind::Call, Kind::Cancel, Kind::More] {
+        check(Config::default(), &[(kind, refused)], Mode::Plain);
+    }
 }

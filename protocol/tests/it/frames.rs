@@ -5,8 +5,8 @@ use serde_json::{Value, value::RawValue};
 use tidewire_protocol::frame::{
     Position,
     client::{
-        ClientFrame, Hello, Kind, Subscribe, write_data, write_hello, write_pong, write_subscribe,
-        write_unsubscribe,
+        Call, ClientFrame, Hello, Kind, Subscribe, write_call, write_cancel, write_data,
+        write_hello, write_more, write_pong, write_subscribe, write_unsubscribe,
     },
 };
 
@@ -61,6 +61,13 @@ fn write(case: &Value) -> String {
         "publish" => {
             write_data(text("topic"), id, &RawValue::from_string(text("data").into()).unwrap())
         }
+        "call" => {
+            let args = RawValue::from_string(text("args").into()).unwrap();
+            let (timeout_ms, items) = (case["timeout_ms"].as_u64(), case["items"].as_u64());
+            write_call(id.unwrap(), &Call { timeout_ms, items, ..Call::of(text("call"), &args) })
+        }
+        "more" => write_more(case["of"].as_u64().unwrap(), case["items"].as_u64().unwrap()),
+        "cancel" => write_cancel(case["of"].as_u64().unwrap()),
         "pong" => write_pong(),
         other => panic!("no frame {other}"),
     }

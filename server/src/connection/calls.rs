@@ -1,4 +1,4 @@
-//! Calls: they run beside the hooks, several at once, and can be cancelled.
+//! Calls: they run beside the hooks, several at once, and can be cancelled. What they stream is the business of [`streams`](super::streams).
 
 use std::{
     collections::VecDeque,
@@ -17,13 +17,16 @@ use tidewire_protocol::{
     frame::{client, server},
 };
 
-use super::{Connection, Panic, requests::Frame};
+use super::{
+    Connection, Panic,
+    requests::{Frame, refuse},
+    streams::{Begun, Streams},
+};
 use crate::{
-    calls::time_of,
+    calls::{Answer, time_of},
     close::CloseReason,
     error::Refusal,
     hooks::BoxFuture,
-    live::Live,
     metrics::{Hook, Hooked},
     session::Session,
 };
@@ -35,6 +38,7 @@ pub(super) struct Calls {
     running: FuturesUnordered<BoxFuture<Ended>>,
     handles: Vec<Running>,
     begun: u64,
+    pub(super) streams: Streams,
 }
 
 struct Running {
@@ -45,8 +49,8 @@ struct Running {
     handle: AbortHandle,
 }
 
-/// A call that has ended: its number, and whether by a panic.
-type Ended = (u64, Result<(), Panic>);
+/// A call that has ended: its number, and by what: nothing more to do, the stream that it gave, or a panic.
+type Ended = (u64, Result<Option<Box<Begun>>, Panic>);
 
 impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn keep_call(&mut self, frame: Frame) {
@@ -57,16 +61,25 @@ impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn begin_call(&mut self, frame: Frame) {
         let Some(session) = self.session.clone() else { return self.core.handle_call_ended() };
         let (id, refused) = (frame.id, self.refused.clone());
-        let live = self.live.clone();
+        let begun_at = self.now();
         let call = async move {
-            let result = run(&live, &session, &frame.data, |entry| refused.contains(entry)).await;
-            match (result, id) {
-                (Ok(reply), Some(id)) => session.answer(&server::write_reply(id, &reply)),
-                (Ok(_), None) => {}
-                (Err(refusal), id) => {
-                    super::requests::refuse(session.outbox(), true, id, "$call", &refusal)
+            let result = run(&session, &frame.data, |entry| refused.contains(entry)).await;
+            let refusal = match (result, id) {
+                (Ok(Answer::Reply(reply)), Some(id)) => {
+                    session.answer(&server::write_reply(id, &reply));
+                    return None;
                 }
-            }
+                (Ok(Answer::Reply(_)), None) => return None,
+                (Ok(Answer::Items(items)), Some(id)) => {
+                    return Some(Begun::new(id, items, &frame.data, begun_at));
+                }
+                (Ok(Answer::Items(_)), None) => {
+                    Refusal::invalid_data().message("a call that streams has an `id`")
+                }
+                (Err(refusal), _) => refusal,
+            };
+            refuse(session.outbox(), true, id, "$call", &refusal);
+            None
         };
         let (call, handle) = abortable(AssertUnwindSafe(call).catch_unwind());
         let calls = self.calls.get_or_insert_default();
@@ -75,7 +88,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         calls.handles.push(Running { number, id, handle });
         calls.running.push(Box::pin(call.map(move |ended| {
             // An aborted call has ended as much as any other.
-            (number, ended.unwrap_or(Ok(())).map_err(|_| Panic))
+            (number, ended.unwrap_or(Ok(None)).map_err(|_| Panic))
         })));
     }
 
@@ -90,7 +103,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.core.handle_call_dropped(bytes, self.now());
         } else if let Some(at) = calls.handles.iter().position(|running| running.id == Some(id)) {
             calls.handles.remove(at).handle.abort();
-        } else {
+        } else if !calls.streams.cancel(id) {
             return;
         }
         self.refuse(Some(id), "$call", &Refusal::new(ErrorCode::CANCELLED));
@@ -113,8 +126,15 @@ impl<V: Send + Sync + 'static> Connection<V> {
             calls.handles.retain(|running| running.number != number);
             self.core.handle_call_ended();
             moved = true;
-            if let Err(Panic) = ended {
-                self.outbox.close(CloseReason::Panic);
+            match ended {
+                Ok(None) => {}
+                Ok(Some(begun)) => {
+                    let id = begun.id;
+                    if let Err(refusal) = calls.streams.begin(*begun, self.now) {
+                        refuse(&self.outbox, true, Some(id), "$call", &refusal);
+                    }
+                }
+                Err(Panic) => self.outbox.close(CloseReason::Panic),
             }
         }
         moved
@@ -129,17 +149,18 @@ impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn free_calls(&mut self) {
         let is_idle = |calls: &mut Box<Calls>| calls.waiting.is_empty() && calls.handles.is_empty();
         // An aborted call may still have to be polled.
-        drop(self.calls.take_if(|calls| is_idle(calls) && calls.running.is_empty()));
+        let has_ended =
+            |calls: &mut Box<Calls>| calls.running.is_empty() && calls.streams.is_empty();
+        drop(self.calls.take_if(|calls| is_idle(calls) && has_ended(calls)));
     }
 }
 
 async fn run<V: Send + Sync + 'static>(
-    live: &Live<V>,
     session: &Session<V>,
     data: &RawValue,
     is_refused: impl Fn(&str) -> bool,
-) -> Result<Box<RawValue>, Refusal> {
-    let client::Call { call, args, timeout_ms } =
+) -> Result<Answer, Refusal> {
+    let client::Call { call, args, timeout_ms, .. } =
         serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
     if is_refused(&call) {
         let message = format!(
@@ -148,10 +169,11 @@ async fn run<V: Send + Sync + 'static>(
         );
         return Err(Refusal::new(ErrorCode::INCOMPATIBLE).message(message));
     }
+    let live = session.live();
     let rule = live.shared().calls.iter().find(|rule| rule.name == call);
     let rule = rule.ok_or_else(|| Refusal::new(ErrorCode::UNKNOWN_CALL))?;
-    let reply = (rule.hook)(session.clone(), args.unwrap_or(RawValue::NULL))?;
+    let answer = (rule.hook)(session.clone(), args.unwrap_or(RawValue::NULL))?;
     let time = time_of(live.options().hook_timeout, timeout_ms);
-    let reply = tokio::time::timeout(time, reply.timed(live.counters(), Hook::Call)).await;
-    reply.unwrap_or(Err(Refusal::new(ErrorCode::TIMEOUT)))
+    let answer = tokio::time::timeout(time, answer.timed(live.counters(), Hook::Call)).await;
+    answer.unwrap_or(Err(Refusal::new(ErrorCode::TIMEOUT)))
 }

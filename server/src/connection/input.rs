@@ -140,6 +140,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             }
             Kind::Call => session::Kind::Call,
             Kind::Cancel => session::Kind::Cancel,
+            Kind::More => session::Kind::More,
             Kind::Other => session::Kind::Other,
             _ => session::Kind::Reserved,
         };
@@ -150,6 +151,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Verdict::Call => self.begin_call(Frame::new(&frame, text.len())),
             Verdict::WaitCall => self.keep_call(Frame::new(&frame, text.len())),
             Verdict::Cancel => self.cancel_call(frame.data),
+            Verdict::More => self.handle_more(frame.data, text.len()),
             Verdict::Refuse(code) => self.refuse(frame.id, &frame.topic, &refusal(code)),
             _ => {}
         }

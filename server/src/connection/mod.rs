@@ -1,7 +1,7 @@
 //! One connection's driver: a future that owns the socket's reading side and everything that a session does.
 //!
 //! It moves bytes and runs hooks; what to do it asks the session core. Reading order: this file polls, [`input`] turns bytes into
-//! frames, [`hello`], [`requests`] and [`subscribe`] answer them, [`ending`] closes.
+//! frames, [`hello`], [`requests`], [`subscribe`] and [`calls`] answer them, [`ending`] closes.
 //!
 //! Invariant: at most one hook runs, and nothing else waits for it: bytes are read, pings answered, and what waits is written beside it.
 
@@ -10,6 +10,7 @@ mod ending;
 mod hello;
 mod input;
 mod requests;
+mod streams;
 mod subscribe;
 
 use std::{
@@ -203,6 +204,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         moved |= self.poll_hooks(cx) && was_held;
         // First the socket takes what waits: only then is there room to read history on.
         self.flush(cx);
+        moved |= self.poll_streams(cx);
         moved |= self.poll_behind(cx);
         moved | self.poll_timer()
     }
@@ -356,7 +358,12 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
 impl Later {
     fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.behind.is_empty() && self.reading_on.is_none()
+        self.frames.is_empty() && !self.reads_history()
+    }
+
+    /// Whether a subscription catches up.
+    fn reads_history(&self) -> bool {
+        !self.behind.is_empty() || self.reading_on.is_some()
     }
 }
 

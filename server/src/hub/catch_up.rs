@@ -60,11 +60,11 @@ impl CatchUp {
             self.tell(hole, subscriber.is_full, outbox);
         }
         if !page.records.is_empty() {
-            let begins = page.records[0].prev;
+            let (begins, events) = (page.records[0].prev, page.records.len());
             let batch = Batch::new(self.local.topic.clone(), page.records);
             let left_out = subscriber.leave_out(&batch, begins);
             let frames = left_out.as_ref().unwrap_or_else(|| batch.frames(subscriber.variant()));
-            outbox.send_uncounted(frames.share(frames.from(0)));
+            outbox.send_uncounted(frames.share(frames.from(0)), events);
         }
         let is_live = subscriber.delivery.handle_head(head);
         Ok(if is_live { CaughtUp::Yes } else { CaughtUp::No })
@@ -81,7 +81,7 @@ impl CatchUp {
         self.local.counters().gap(cause);
         if is_full {
             let gap = Gap { after, to, cause };
-            outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)));
+            outbox.send_uncounted(encode::text(&server::write_gap(&self.local.topic, gap)), 1);
         }
     }
 

@@ -72,7 +72,7 @@ async fn a_graceful_close_comes_after_what_waits_and_nothing_after_it() {
     outbox.close(CloseReason::Application { code: CloseCode(4500), reason: "x".into() });
     outbox.close(CloseReason::shutdown(false));
     assert_eq!(outbox.send(frame(b'b', 10)), Err(SendError::Closed));
-    outbox.send_uncounted(frame(b'c', 10));
+    outbox.send_uncounted(frame(b'c', 10), 1);
     flush(&outbox).await;
     check_received(&mut far, &[b"aaaaaaaaaa".as_slice(), &encode::close(4500, "x")].concat()).await;
     assert_eq!(
@@ -109,7 +109,7 @@ async fn an_overflow_keeps_the_frame_that_is_partly_written_and_closes() {
 async fn frames_of_a_subscription_that_catches_up_do_not_count() {
     let (outbox, _far) = piped(10);
     for _ in 0..10 {
-        outbox.send_uncounted(frame(b'a', 50));
+        outbox.send_uncounted(frame(b'a', 50), 1);
     }
     assert_eq!(outbox.send(frame(b'b', 50)), Ok(()));
 }
@@ -200,7 +200,7 @@ async fn what_does_not_count_comes_after_what_is_corked() {
     let (outbox, mut far) = tcp().await;
     let corked = outbox.cork();
     outbox.send(frame(b'a', 10)).unwrap();
-    outbox.send_uncounted(frame(b'b', 10));
+    outbox.send_uncounted(frame(b'b', 10), 1);
     outbox.send(frame(b'c', 10)).unwrap();
     drop(corked);
     check_all(outbox, &mut far, b"aaaaaaaaaabbbbbbbbbbcccccccccc").await;

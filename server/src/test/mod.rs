@@ -74,4 +74,5 @@ pub use connect::{Connect, ConnectError};
 pub use error::{RequestError, WaitError};
 pub use frame::{Close, Event, Frame};
 pub use patience::{NeverCame, eventually};
+pub use requests::Items;
 pub use tidewire_protocol::frame::server::{Subscribed, TokenTaken, Welcome};

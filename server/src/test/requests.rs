@@ -1,5 +1,7 @@
 //! What a client in full mode asks for, and the answers.
 
+use std::marker::PhantomData;
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 use tidewire_protocol::{
@@ -9,11 +11,18 @@ use tidewire_protocol::{
         Position, client,
         server::{self, ErrorData, Subscribed, TokenTaken},
     },
-    schema::{Call, TypedTopic},
+    schema::{Call, StreamingCall, TypedTopic},
 };
 
-use super::{client::Client, error::RequestError};
+use super::{client::Client, error::RequestError, frame::Frame};
 use crate::broker::Range;
+
+/// A call that streams, under way; dropping it ends nothing.
+#[derive(Debug)]
+pub struct Items<C> {
+    id: u64,
+    of: PhantomData<fn() -> C>,
+}
 
 impl Client {
     /// Sends a message and waits for its reply, which a message has when its hook has ended.
@@ -194,7 +203,42 @@ impl Client {
         args: &C::Args,
     ) -> Result<C::Reply, RequestError> {
         let args = to_raw_value(args)?;
-        self.ask_for(C::NAME, |id| client::write_call(id, C::NAME, &args, None)).await
+        self.ask_for(C::NAME, |id| client::write_call(id, &client::Call::of(C::NAME, &args))).await
+    }
+
+    /// Makes a call that streams. Its items are there for [`next_item`](Self::next_item) as they come: this client has room for all.
+    ///
+    /// # Errors
+    /// If the client is plain or its connection is closed, or the arguments cannot be JSON. What the server refuses `next_item` says.
+    pub async fn stream<C: StreamingCall>(
+        &mut self,
+        _call: C,
+        args: &C::Args,
+    ) -> Result<Items<C>, RequestError> {
+        let args = to_raw_value(args)?;
+        let call = client::Call::of(C::NAME, &args);
+        let id = self.send_request(|id| client::write_call(id, &call)).await?;
+        Ok(Items { id, of: PhantomData })
+    }
+
+    /// The next item of a call that streams; `None` at its end.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn next_item<C: StreamingCall>(
+        &mut self,
+        items: &Items<C>,
+    ) -> Result<Option<C::Item>, RequestError> {
+        let answer = self.answer(C::NAME, items.id).await?;
+        Ok(if answer.topic == "$item" { Some(answer.decode()?) } else { None })
+    }
+
+    /// Ends a call that streams: items that were on their way still come, and then the refusal `cancelled`.
+    ///
+    /// # Errors
+    /// If the connection is closed, or the server takes nothing.
+    pub async fn cancel<C: StreamingCall>(&mut self, items: &Items<C>) -> Result<(), RequestError> {
+        Ok(self.send_text(&client::write_cancel(items.id)).await?)
     }
 
     /// Gives a fresh token, and waits until it is taken.
@@ -227,8 +271,8 @@ impl Client {
     }
 
     pub(super) async fn say_hello(&mut self, hello: &client::Hello) -> Result<(), RequestError> {
-        let welcome = self.exchange("$hello", |id| client::write_hello(id, hello)).await?;
-        self.welcome = Some(serde_json::from_str(welcome.get())?);
+        let id = self.begin(|id| client::write_hello(id, hello)).await?;
+        self.welcome = Some(self.answer("$hello", id).await?.decode()?);
         Ok(())
     }
 
@@ -246,22 +290,31 @@ impl Client {
         topic: &str,
         write: impl FnOnce(u64) -> String,
     ) -> Result<Box<RawValue>, RequestError> {
+        let id = self.send_request(write).await?;
+        Ok(self.answer(topic, id).await?.data)
+    }
+
+    async fn send_request(
+        &mut self,
+        write: impl FnOnce(u64) -> String,
+    ) -> Result<u64, RequestError> {
         if self.welcome.is_none() {
             return Err(RequestError::Plain);
         }
-        self.exchange(topic, write).await
+        self.begin(write).await
     }
 
-    /// Sends a request and waits for its answer.
-    async fn exchange(
-        &mut self,
-        topic: &str,
-        write: impl FnOnce(u64) -> String,
-    ) -> Result<Box<RawValue>, RequestError> {
+    /// Sends a request under a number of its own.
+    async fn begin(&mut self, write: impl FnOnce(u64) -> String) -> Result<u64, RequestError> {
         self.last_id += 1;
         let id = self.last_id;
         self.send_text(&write(id)).await?;
-        let is_answer = |frame: &super::Frame| frame.re == Some(id);
+        Ok(id)
+    }
+
+    /// Waits for the next frame that answers a request.
+    async fn answer(&mut self, topic: &str, id: u64) -> Result<Frame, RequestError> {
+        let is_answer = |frame: &Frame| frame.re == Some(id);
         let answer = self
             .find(&format!("the answer to {topic:?}"), |client| {
                 let at = client.received.iter().position(is_answer)?;
@@ -269,7 +322,7 @@ impl Client {
             })
             .await?;
         if answer.topic != "$error" {
-            return Ok(answer.data);
+            return Ok(answer);
         }
         let ErrorData { code, message, .. } = answer.decode()?;
         Err(RequestError::Refused { code: ErrorCode(code), message })

@@ -24,6 +24,7 @@ mod rights;
 mod serve;
 mod shutdown;
 mod snapshots;
+mod streams;
 mod support;
 mod timing;
 mod versions;

@@ -356,3 +356,83 @@ fn each_link_has_its_own_silence_and_token() {
     f.check(&[Output::Link { link: NEW }, shut, Output::Link { link: OLD }]);
     assert_eq!(f.client.state(), State::Connected);
 }
+
+#[test]
+fn a_stream_goes_on_and_holds_up_nothing() {
+    let mut f = Fixture::subscribed(AT);
+    let stream = f.client.stream(0, f.now);
+    f.check(&[Output::Request { id: stream }]);
+    f.frame(Frame { ms: 10_000, ..Frame::new(Kind::Drain) });
+    f.take();
+    let owed = f.client.call(0, f.now);
+    let old = Output::Link { link: OLD };
+    f.check(&[old, Output::Request { id: owed }]);
+    f.greet();
+    let Some(Output::Subscribe { id: ask, .. }) = f.take().pop() else { panic!("not asked") };
+    let waits = f.client.publish(1, f.now);
+    f.on(NEW, recovered(ask.into()));
+    f.check(&[goes_on(41)]);
+    // The call is owed; then only the stream is.
+    f.on(OLD, Frame { re: owed.into(), ..Frame::new(Kind::Reply) });
+    let replied = Output::Replied { id: owed };
+    f.check(&[replied, Output::Publish { id: waits, epoch: None }]);
+    f.delivers_on(NEW, 42);
+    let (call, quick) = (f.client.call(0, f.now), f.client.call(1_000, f.now));
+    f.check(&[Output::Request { id: call }, Output::Request { id: quick }]);
+    f.on(OLD, Frame { re: stream.into(), ..Frame::new(Kind::Item) });
+    // What times out is cancelled where it was sent.
+    f.on(OLD, Frame::new(Kind::Ping));
+    let new = Output::Link { link: NEW };
+    f.check(&[old, Output::Pong, new]);
+    let late = f.client.stream(500, f.now - 500);
+    f.on(OLD, Frame::new(Kind::Ping));
+    f.check(&[Output::Request { id: late }, old, Output::Pong, new]);
+    f.now += 1_000;
+    f.client.handle_timeout(f.now);
+    let timeout = |id| Output::Rejected { id, code: ErrorCode::TIMEOUT };
+    f.check(&[
+        Output::Cancel { id: quick },
+        timeout(quick),
+        Output::Cancel { id: late },
+        timeout(late),
+    ]);
+    // Its end is that of the drain.
+    f.on(OLD, Frame { re: stream.into(), ..Frame::new(Kind::Reply) });
+    let [back, shut, on] = moved();
+    f.check(&[Output::Replied { id: stream }, back, shut, on]);
+    f.on(NEW, Frame { re: call.into(), ..Frame::new(Kind::Reply) });
+    f.check(&[Output::Replied { id: call }]);
+}
+
+#[test]
+fn a_stream_ends_with_the_old_connection() {
+    let streaming = || {
+        let mut f = Fixture::connected();
+        let stream = f.client.stream(0, f.now);
+        f.frame(Frame { ms: 10_000, ..Frame::new(Kind::Drain) });
+        f.greet();
+        let call = f.client.call(0, f.now);
+        assert_eq!(f.take().pop(), Some(Output::Request { id: call }), "on the new one");
+        (f, stream, call)
+    };
+    let unknown = |id| Output::Rejected { id, code: ErrorCode::UNKNOWN };
+    let (mut f, stream, call) = streaming();
+    f.lose_link(OLD, CloseCode::DRAIN);
+    f.check(&[unknown(stream)]);
+    f.on(NEW, Frame { re: call.into(), ..Frame::new(Kind::Reply) });
+    f.check(&[Output::Replied { id: call }]);
+    // The new one is lost first: what hung on it is over, and the stream goes on.
+    let (mut f, stream, call) = streaming();
+    let publish = f.client.publish(0, f.now);
+    f.take();
+    f.lose_link(NEW, CloseCode::ABNORMAL);
+    f.check(&[unknown(call), unknown(publish), Output::Link { link: OLD }]);
+    let next = f.client.call(0, f.now);
+    f.check(&[Output::Request { id: next }]);
+    // A stream is cancelled where it runs.
+    f.client.cancel(stream, f.now);
+    let cancelled = Output::Rejected { id: stream, code: ErrorCode::CANCELLED };
+    f.check(&[Output::Cancel { id: stream }, cancelled]);
+    f.reach_deadline();
+    f.check(&[Output::Link { link: NEW }, Output::Open]);
+}

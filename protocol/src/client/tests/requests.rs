@@ -162,3 +162,29 @@ fn cancelling_tells_the_server_of_calls_that_it_has() {
     f.reply((waits + 2).into(), AT, 0);
     f.check(&[Output::Subscribed { topic: 1, how: Continuity::Fresh, at: AT }]);
 }
+
+#[test]
+fn a_stream_is_done_once_and_cancelled() {
+    let mut f = Fixture::connected();
+    let (first, second) = (f.client.stream(0, f.now), f.client.stream(1_000, f.now));
+    f.check(&[request(first), request(second)]);
+    let item = Frame { re: first.into(), ..Frame::new(Kind::Item) };
+    f.frame(item);
+    f.check(&[]);
+    f.pass(1_000);
+    f.check(&[Output::Cancel { id: second }, rejected(second, ErrorCode::TIMEOUT)]);
+    f.cancel(first);
+    f.check(&[Output::Cancel { id: first }, rejected(first, ErrorCode::CANCELLED)]);
+    f.frame(item);
+    let third = f.client.stream(0, f.now);
+    f.reply(third.into(), Position::default(), 0);
+    f.check(&[request(third), Output::Replied { id: third }]);
+    let lost = f.client.stream(0, f.now);
+    f.take();
+    f.client.handle_closed(0, CloseCode::ABNORMAL, f.now);
+    f.rejects(&[(lost, ErrorCode::UNKNOWN)]);
+    let waits = f.client.stream(0, f.now);
+    f.check(&[]);
+    f.client.close(f.now);
+    f.rejects(&[(waits, ErrorCode::CLOSED)]);
+}

@@ -71,7 +71,7 @@ impl Hostile {
                 let topic = self.topics.find(self.random.below(4) as u32);
                 self.client.unsubscribe(topic, self.now);
             }
-            6 => match self.random.below(4) {
+            6 => match self.random.below(5) {
                 0 => {
                     let topic = self.topics.find(self.random.below(4) as u32);
                     self.client.publish(topic, self.now);
@@ -81,6 +81,9 @@ impl Hostile {
                 }
                 2 => {
                     self.client.read(self.random.below(5_000), self.now);
+                }
+                3 => {
+                    self.client.stream(self.random.below(5_000), self.now);
                 }
                 _ => self.client.cancel(self.random.below(12) as u32, self.now),
             },
@@ -123,7 +126,7 @@ impl Hostile {
             _ => random.below(12),
         };
         let (re, offset, prev, to, ms) = (number(), number(), number(), number(), number());
-        let kind = Kind::from_number(self.random.below(12) as u8);
+        let kind = Kind::from_number(self.random.below(13) as u8);
         let names = if self.random.percent(10) { 100_000 } else { 6 };
         let name = self.random.below(names) as u32;
         let topic =
