@@ -10,11 +10,12 @@ import { Member, type MemberOptions } from "./member.js";
 import { isName, isTopic } from "./names.js";
 import type { EventHandler, PublishOptions, RequestOptions } from "./subscription.js";
 
-/** A {@link Live} without its types: those are the caller's to check. */
+/** A {@link Live} without its types: those are the caller's to check. Its driver is for what stands apart, such as `stream`. */
 export function connection(driver: Driver) {
   const { getSnapshot, subscribe } = driver.connection;
   const close = () => driver.close();
   return {
+    driver,
     connection: { getSnapshot, subscribe, retry: () => driver.retry() },
 
     subscribe(topic: string, handlerOrOptions?: EventHandler<unknown> | MemberOptions, options?: MemberOptions): Member {

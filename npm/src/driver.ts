@@ -34,6 +34,8 @@ export interface DriverOptions {
 export class Driver implements Home {
   readonly connection = new Cell<ConnectionState>(initialState);
   readonly topics: Topics;
+  /** Takes the items of each call that streams, by its number, and the link on which they come. Runs no code of the page. */
+  readonly items = new Map<unknown, (item: unknown, link: Link | undefined) => void>();
   readonly onError: ErrorSink;
   readonly #options: DriverOptions;
   /** Kept over reconnects. */
@@ -144,21 +146,21 @@ export class Driver implements Home {
   }
 
   publish(topic: string, data: unknown, { signal, mid = this.mid() }: PublishOptions & { mid?: string } = {}): Promise<Position> {
-    return this.#ask(topic, data, signal, (core, now) => core.publish(this.topics.names.find(topic), now), mid);
+    return this.ask(topic, data, signal, (core, now) => core.publish(this.topics.names.find(topic), now), mid);
   }
 
   /** Sends a message of no typed topic: at most once, for the server knows no `mid` of it. */
   async send(topic: string, data: unknown, { signal }: PublishOptions = {}): Promise<void> {
-    await this.#ask(topic, data, signal, (core, now) => core.publish(0, now));
+    await this.ask(topic, data, signal, (core, now) => core.publish(0, now));
   }
 
   call(call: string, args: unknown, { timeout = TIMEOUT_MS, signal }: RequestOptions = {}): Promise<unknown> {
     const data = { call, args, timeout_ms: timeout < Infinity ? Math.ceil(timeout) : undefined };
-    return this.#ask("$call", data, signal, (core, now) => core.request(1, timeout, now));
+    return this.ask("$call", data, signal, (core, now) => core.request(1, timeout, now));
   }
 
   read(topic: string, data: unknown, { timeout = Infinity, signal }: RequestOptions = {}): Promise<unknown> {
-    return this.#ask(topic, data, signal, (core, now) => core.request(0, timeout, now));
+    return this.ask(topic, data, signal, (core, now) => core.request(0, timeout, now));
   }
 
   history(topic: string, { timeout = TIMEOUT_MS, signal, ...range }: HistoryOptions = {}): Promise<unknown> {
@@ -177,7 +179,7 @@ export class Driver implements Home {
   }
 
   /** Asks the server, once `begin` has a number for it from the core. */
-  #ask<Answer>(
+  ask<Answer>(
     topic: string,
     data: unknown,
     signal: AbortSignal | undefined,
@@ -254,6 +256,7 @@ export class Driver implements Home {
     } catch (error) {
       this.#fail(error);
     }
+    if (kind === Kind.Item) this.items.get(frame.re)?.(frame.data, this.#links[link]);
     if (!(flags & Flag.Deliver)) return;
     if (kind === Kind.Error) this.onError(errorOf(frame.data));
     else this.topics.deliver(members, frame as unknown as DataFrame);

@@ -17,6 +17,7 @@ export type {
   CallOf,
   ChangeOf,
   EventOf,
+  ItemOf,
   ItemsOf,
   KeyedTopicOf,
   PresenceOf,
@@ -27,6 +28,7 @@ export type {
   Schema,
   SnapshotOf,
   StateOf,
+  StreamOf,
   TopicOf,
 } from "./schema.js";
 export {
@@ -42,6 +44,7 @@ export {
   type StateSubscription,
   type TopicState,
 } from "./state.js";
+export { type ItemStream, type StreamOptions, stream } from "./stream.js";
 export type { WebSocketConstructor } from "./socket.js";
 export type { Store } from "./store.js";
 export type {

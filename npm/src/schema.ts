@@ -104,11 +104,21 @@ export type ItemsOf<Snapshot> = Snapshot extends readonly (infer Event)[]
 /** The type of a member of a topic's presence; `never` where nobody is shown. */
 export type PresenceOf<Topics, Topic extends string> = Carried<Topics, Topic, "presence">;
 
-/** Every name of a call that the schema has. */
-export type CallOf<Calls> = keyof Calls & string;
+/** Every name of a call that the schema has and that is answered by one reply. */
+export type CallOf<Calls> = CallWith<Calls, "reply">;
+
+/** Every name of a call that is answered by a stream. */
+export type StreamOf<Calls> = CallWith<Calls, "item">;
+
+type CallWith<Calls, Answer extends string> = {
+  [Call in keyof Calls & string]: Calls[Call] extends { [Key in Answer]: unknown } ? Call : never;
+}[keyof Calls & string];
 
 /** The type of a call's argument; `null` where it has none. */
-export type ArgsOf<Calls, Call extends CallOf<Calls>> = Calls[Call] extends { args: infer Args } ? Args : never;
+export type ArgsOf<Calls, Call extends keyof Calls> = Calls[Call] extends { args: infer Args } ? Args : never;
 
 /** The type of a call's reply. */
 export type ReplyOf<Calls, Call extends CallOf<Calls>> = Calls[Call] extends { reply: infer Reply } ? Reply : never;
+
+/** The type of the items of a call that is answered by a stream. */
+export type ItemOf<Calls, Call extends StreamOf<Calls>> = Calls[Call] extends { item: infer Item } ? Item : never;

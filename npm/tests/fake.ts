@@ -21,6 +21,7 @@ interface Quote {
 interface Calls {
   add: { args: [number, number]; reply: number };
   ping: { args: null; reply: null };
+  count: { args: { to: number }; item: number };
 }
 /** The hashes of the schema; of the prices it can do with an earlier version of the server's. */
 export const entries = { "chat:{room}": "00aa", prices: ["00bb", "00b0"], quotes: "00cc", sums: "00dd" };
@@ -89,6 +90,10 @@ export class FakeSocket {
 
   reply(re: number | undefined, data: unknown = null): void {
     this.receive({ topic: "$reply", re, data });
+  }
+
+  item(re: number | undefined, data: unknown): void {
+    this.receive({ topic: "$item", re, data });
   }
 
   error(re: number | undefined, code: number, name: string, message?: string): void {

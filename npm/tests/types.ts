@@ -10,7 +10,9 @@ import {
   type EventOf,
   type Gap,
   type HistoryEvent,
+  type ItemOf,
   items,
+  type ItemStream,
   type KeyedTopicOf,
   type Live,
   type NameOf,
@@ -27,6 +29,8 @@ import {
   type SnapshotOf,
   type StateOf,
   type Store,
+  stream,
+  type StreamOf,
   type Subscription,
   topicName,
   type TopicState,
@@ -242,6 +246,32 @@ export async function calls(): Promise<void> {
   take<Live<Topics>>(both);
   // @ts-expect-error nor is a connection
   take<Live<Topics, Calls>>(live);
+}
+
+export async function itemStreams(): Promise<void> {
+  interface Streams {
+    "rooms.list": { args: null; reply: string[] };
+    "logs.tail": { args: { service: string }; item: Message };
+    ticks: { args: null; item: number };
+  }
+  const live = connect({ name: "", entries: {} } as Schema<Topics, Streams>, { url: "" });
+  same<Same<CallOf<Streams>, "rooms.list">>();
+  same<Same<StreamOf<Streams>, "logs.tail" | "ticks">>();
+  same<Same<ArgsOf<Streams, "logs.tail">, { service: string }>>();
+  same<Same<ItemOf<Streams, "logs.tail">, Message>>();
+  same<Same<StreamOf<Calls>, never>>();
+  const lines = stream(live, "logs.tail", { service: "web" }, { timeout: 5_000, buffer: 10, signal: new AbortController().signal });
+  same<Same<typeof lines, ItemStream<Message>>>();
+  for await (const line of lines) same<Same<typeof line, Message>>();
+  for await (const tick of stream(live, "ticks", null)) same<Same<typeof tick, number>>();
+  // @ts-expect-error of the wrong type
+  stream(live, "logs.tail", { service: 5 });
+  // @ts-expect-error no stream, but a call
+  stream(live, "rooms.list", null);
+  // @ts-expect-error no call, but a stream
+  await live.call("ticks", null);
+  // @ts-expect-error no call, but a stream
+  useCall(live, "ticks");
 }
 
 export function messages(): void {
