@@ -1,6 +1,6 @@
 // The code of README.md and docs/client.md, compiled by `npm run typecheck`; readme.test.ts holds them together.
 
-import { connect, connectWith, ErrorCode, items, presence, reduced, type Schema, TidewireError, topicName } from "../src/index.js";
+import { connect, connectWith, ErrorCode, items, presence, reduced, type Schema, stream, TidewireError, topicName } from "../src/index.js";
 import { connect as connectTabs } from "../src/tabs.js";
 import { createLiveContext, useCall, useConnection, usePresence, useTopic } from "../src/react.js";
 
@@ -21,6 +21,7 @@ interface ChatTopics {
 }
 interface ChatCalls {
   "rooms.create": { args: { name: string }; reply: { id: number } };
+  "logs.tail": { args: { service: string }; item: { text: string } };
 }
 declare const chat: Schema<ChatTopics, ChatCalls>;
 declare const me: string;
@@ -55,6 +56,11 @@ for await (const quote of live.subscribe("prices")) draw(quote);
 {
   const { id } = await live.call("rooms.create", { name: "lobby" }, { timeout: 5_000, signal: leaving });
   show(`room ${id}`);
+}
+
+for await (const line of stream(live, "logs.tail", { service: "web" })) {
+  show(line.text);
+  if (line.text === "ready") break;
 }
 
 {

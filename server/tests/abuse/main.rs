@@ -10,6 +10,7 @@ mod overflow;
 mod scene;
 mod slow;
 mod snapshots;
+mod streams;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "the other tests use more of it")]
 mod support;

@@ -1,5 +1,6 @@
 //! Calls that stream: in order, at the pace of their reader, and ended with it.
 
+mod application;
 mod limits;
 mod pace;
 
