@@ -41,6 +41,8 @@ export class Trunk implements Wire {
   readonly #parts = new Map<Port, Part>();
   readonly #topics = new Map<string, SharedTopic>();
   readonly #requests = new Map<unknown, (frame: RawFrame) => void>();
+  /** Where what a call streams goes, until its answer. */
+  readonly #items = new Map<unknown, (frame: RawFrame) => void>();
   readonly #alarm: Alarm = alarm(() => this.look());
   #socket: Socket | undefined;
   #isOpen = false;
@@ -128,9 +130,10 @@ export class Trunk implements Wire {
       case "$unsubscribe":
         this.#topics.get(String(data.topic))?.unsubscribe(port);
         return port.post(answerText({ topic: "$reply", data: null }, id));
-      case "$cancel": {
+      case "$cancel":
+      case "$more": {
         const call = part.calls.get(data.id as number);
-        if (call !== undefined) this.#send("$cancel", { id: call });
+        if (call !== undefined) this.#send(frame.topic, { ...data, id: call });
         return;
       }
       case "$pong":
@@ -152,8 +155,9 @@ export class Trunk implements Wire {
   #forward(port: Port, part: Part, frame: RawFrame): void {
     const topic = String(frame.topic);
     const id = frame.id as number;
-    const sent = this.#ask(frame, (answer) => {
+    const sent: number = this.#ask(frame, (answer) => {
       part.calls.delete(id);
+      this.#items.delete(sent);
       if (answer.topic === "$reply") {
         if (topic === "$token") this.#identity(answer);
         if (topic.startsWith(PRESENCE)) {
@@ -162,7 +166,9 @@ export class Trunk implements Wire {
       }
       port.post(answerText(answer, id));
     });
-    if (topic === "$call") part.calls.set(id, sent);
+    if (topic !== "$call") return;
+    part.calls.set(id, sent);
+    this.#items.set(sent, (item) => port.post(answerText(item, id)));
   }
 
   /** Sends a request under a number of its own, which it gives. */
@@ -236,6 +242,8 @@ export class Trunk implements Wire {
       case "$reply":
       case "$hello":
         return this.#answered(frame);
+      case "$item":
+        return this.#items.get(frame.re)?.(frame);
       case "$error":
         if (frame.re !== undefined) return this.#answered(frame);
         return this.#post(this.#first(), text);

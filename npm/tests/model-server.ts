@@ -16,6 +16,8 @@ interface Event {
 /** One connection, seen from the server. */
 export class Session {
   readonly subscriptions = new Set<string>();
+  /** Calls that count: how far they are, and for how many items there is room. */
+  readonly counts = new Map<unknown, { at: number; to: number; room: number }>();
   readonly wishes = new Map<string, unknown>();
   hello: Record<string, unknown> | undefined;
   isOpen = true;
@@ -155,10 +157,21 @@ export class ModelServer {
         session.subscriptions.delete(String(data.topic));
         session.wishes.delete(String(data.topic));
         return reply(null);
-      case "$call":
-        return reply({ echo: data.args });
-      case "$pong":
+      case "$call": {
+        if (data.call !== "count") return reply({ echo: data.args });
+        const { to } = data.args as { to: number };
+        session.counts.set(frame.id, { at: 0, to, room: Number(data.items) });
+        return this.#count(session, frame.id);
+      }
+      case "$more": {
+        const count = session.counts.get(data.id);
+        if (count) count.room += Number(data.items);
+        return this.#count(session, data.id);
+      }
       case "$cancel":
+        if (session.counts.delete(data.id)) session.send({ topic: "$error", re: data.id, data: { code: 404, name: "cancelled" } });
+        return;
+      case "$pong":
         return;
     }
     if (frame.topic.startsWith("$presence:")) {
@@ -170,6 +183,16 @@ export class ModelServer {
     offset ??= this.publish(frame.topic, data, frame.mid);
     this.#mids.set(scope, offset);
     reply({ epoch: this.#epoch(frame.topic), offset });
+  }
+
+  /** Counts on, as far as there is room. */
+  #count(session: Session, id: unknown): void {
+    const count = session.counts.get(id);
+    if (!count) return;
+    for (; count.room > 0 && count.at < count.to; count.room--) session.send({ topic: "$item", re: id, data: ++count.at });
+    if (count.at < count.to) return;
+    session.counts.delete(id);
+    session.send({ topic: "$reply", re: id, data: null });
   }
 
   #subscribe(session: Session, frame: Sent, data: Record<string, unknown>, reply: (answer: unknown) => void): void {

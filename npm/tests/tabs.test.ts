@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { type ConnectOptions, type Gap, items } from "../src/index.js";
+import { type ConnectOptions, type Gap, items, stream } from "../src/index.js";
 import { share } from "../src/share.js";
 import { connect } from "../src/tabs.js";
 import { schema, settle } from "./fake.js";
@@ -101,6 +101,33 @@ test("publishes, calls and history go to the tab that asked", async () => {
   assert.equal((await sent).offset, server.log("chat:a")[0]?.offset);
   assert.deepEqual(await called, { echo: [1, 2] });
   assert.deepEqual(await other, { echo: [3, 4] });
+});
+
+test("what a call streams goes to the tab that asked, as far as that has room", async () => {
+  const [ann, ben, eve] = [await open(), await open(), await open()];
+  const streams = [ann, ben, ben].map(({ live }) => stream(live, "count", { to: 10 }, { buffer: 2 }));
+  await world.rest();
+  const session = server.open[0];
+  assert.deepEqual([...(session?.counts.values() ?? [])].map(({ at }) => at), [2, 2, 2], "there is room for two");
+  for (const items of streams.slice(0, 2)) {
+    const heard: number[] = [];
+    const loop = (async () => {
+      for await (const item of items) heard.push(item);
+    })();
+    for (let n = 0; n < 10; n++) await world.rest();
+    await loop;
+    assert.deepEqual(heard, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  }
+  streams[2]?.close();
+  await world.rest();
+  assert.equal(session?.counts.size, 0);
+  stream(eve.live, "count", { to: 10 }, { buffer: 2 });
+  await world.rest();
+  assert.equal(session?.counts.size, 1);
+  eve.tab.kill();
+  await world.rest();
+  assert.equal(session?.counts.size, 0, "a tab that is killed wants nothing more");
+  assert.equal(server.open.length, 1);
 });
 
 test("a leader that is killed is followed by another, and nothing is lost or doubled", async () => {
