@@ -2,15 +2,14 @@
 
 mod table;
 mod turns;
+mod work;
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use serde::Serialize;
@@ -20,21 +19,18 @@ use tidewire_protocol::{
     name::Topic,
     session::{Owner, Subscriptions},
 };
-use tokio::sync::oneshot;
 
 pub(crate) use table::Sessions;
 use turns::Turns;
+use work::Work;
 
 use crate::{
     close::CloseReason,
     error::{SendError, SubscribeError},
     hex,
-    hooks::BoxFuture,
     hub::{Began, Beginning, Reader, Subscription},
     live::Live,
     outbox::Outbox,
-    presence::{Member, PresenceRule},
-    rights,
 };
 
 /// One client's connection, from the moment that it is known who it is until it is closed. Cheap to clone.
@@ -60,28 +56,6 @@ struct Inner<V> {
     /// Held while a subscription is made, so that two for one topic cannot overlap.
     subscribing: Turns,
     work: Mutex<Work>,
-}
-
-/// What the connection's task has to do for its session.
-#[derive(Default)]
-struct Work {
-    /// Mostly nothing.
-    tasks: Option<Box<Tasks>>,
-    /// The topics that the session makes its user a member of.
-    members: Option<Box<Memberships>>,
-    /// The session has ended: nobody will do anything more.
-    has_ended: bool,
-}
-
-#[derive(Default)]
-struct Memberships(Vec<(Topic, Member)>);
-
-#[derive(Default)]
-struct Tasks {
-    /// What runs in a hook's turn, before the frames that wait.
-    jobs: VecDeque<BoxFuture<()>>,
-    /// A fresh token was taken; the identity is good for this long.
-    renewed: Option<Option<Duration>>,
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
@@ -294,43 +268,6 @@ impl<V: Send + Sync + 'static> Session<V> {
         name
     }
 
-    /// Makes the session's user a member of a topic that it is subscribed to, or changes what is shown of it.
-    pub(crate) fn join(&self, topic: &Topic, rule: &PresenceRule<V>, data: Arc<str>) {
-        let Ok(present) = topic.presence() else { return };
-        let mut work = self.work();
-        let mut members = work.members.iter().flat_map(|members| &members.0);
-        if let Some((_, member)) = members.find(|(of, _)| of == topic) {
-            return member.change(data);
-        }
-        if !work.has_ended {
-            let presence = &self.inner.live.shared().presence;
-            let member =
-                presence.join(&present, (rule.timing, rule.shows()), &self.member_key(), data);
-            work.members.get_or_insert_default().0.push((topic.clone(), member));
-        }
-    }
-
-    /// Whether the session makes its user a member of a topic.
-    pub(crate) fn is_member(&self, topic: &str) -> bool {
-        let work = self.work();
-        let mut members = work.members.iter().flat_map(|members| &members.0);
-        members.any(|(of, _)| **of == *topic)
-    }
-
-    /// The session no longer makes its user a member of a topic.
-    pub(crate) fn leave(&self, topic: &str) {
-        let mut work = self.work();
-        let Some(members) = &mut work.members else { return };
-        if let Some(at) = members.0.iter().position(|(of, _)| **of == *topic) {
-            let (_, member) = members.0.swap_remove(at);
-            if members.0.is_empty() {
-                work.members = None;
-            }
-            drop(work);
-            member.leave();
-        }
-    }
-
     /// The hello has said which client instance it is.
     pub(crate) fn handle_client(&self, client: u128) {
         let _ = self.inner.client.set(client.to_be_bytes());
@@ -385,21 +322,6 @@ impl<V: Send + Sync + 'static> Session<V> {
         subscriptions.topics().filter(own).cloned().collect()
     }
 
-    /// Asks again about one topic, or all, in a hook's turn: a subscription whose hook runs now is then looked at too. The
-    /// receiver ends when that is done.
-    pub(crate) fn request_recheck(&self, only: Option<Topic>) -> oneshot::Receiver<()> {
-        let (done, is_done) = oneshot::channel();
-        let session = self.clone();
-        let job = Box::pin(async move {
-            let mut topics = session.own_topics();
-            topics.retain(|topic| only.as_ref().is_none_or(|only| only == topic));
-            rights::recheck(&session, topics).await;
-            drop(done);
-        });
-        self.give_work(|tasks| tasks.jobs.push_back(job));
-        is_done
-    }
-
     /// Who it is has become known anew. `false`, and nothing changes, if it is another user.
     pub(crate) fn replace_value(&self, value: V) -> bool {
         if self.inner.live.user_of(&value).as_deref() != self.user() {
@@ -415,52 +337,11 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.inner.value.lock().expect("no panic while a value is replaced")
     }
 
-    fn work(&self) -> MutexGuard<'_, Work> {
-        self.inner.work.lock().expect("no panic while a list is locked")
-    }
-
-    /// A fresh token was taken; the identity is good for so long.
-    pub(crate) fn renew(&self, expires_in: Option<Duration>) {
-        self.give_work(|tasks| tasks.renewed = Some(expires_in));
-    }
-
-    /// For how long a fresh token has made the identity good, once.
-    pub(crate) fn take_renewed(&self) -> Option<Option<Duration>> {
-        self.take_work(|tasks| tasks.renewed.take())
-    }
-
-    /// The next thing that runs in a hook's turn.
-    pub(crate) fn next_job(&self) -> Option<BoxFuture<()>> {
-        self.take_work(|tasks| tasks.jobs.pop_front())
-    }
-
-    fn take_work<T>(&self, take: impl FnOnce(&mut Tasks) -> Option<T>) -> Option<T> {
-        let mut work = self.work();
-        let tasks = work.tasks.as_mut()?;
-        let taken = take(tasks);
-        if tasks.jobs.is_empty() && tasks.renewed.is_none() {
-            work.tasks = None;
-        }
-        taken
-    }
-
-    /// Gives the connection's task something to do, unless the session has ended.
-    fn give_work(&self, add: impl FnOnce(&mut Tasks)) {
-        let mut work = self.work();
-        if !work.has_ended {
-            add(work.tasks.get_or_insert_default());
-            drop(work);
-            self.inner.outbox.wake();
-        }
-    }
-
     /// Ends all subscriptions for good.
     pub(crate) fn end_subscriptions(&self) {
         let ended = self.subscriptions().close();
         drop(ended);
-        let end = Work { has_ended: true, ..Work::default() };
-        let work = std::mem::replace(&mut *self.work(), end);
-        drop(work);
+        self.end_work();
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Subscriptions<Subscription>> {
@@ -477,25 +358,5 @@ impl<V> Clone for Session<V> {
 impl<V> fmt::Debug for Session<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{io::Io, metrics::Counters};
-
-    #[tokio::test]
-    async fn a_session_that_has_ended_takes_no_work() {
-        let live = Live::<()>::builder().build();
-        let (near, _far) = tokio::io::duplex(10);
-        let (queue, counters) = (live.options().queue, Arc::<Counters>::default());
-        let outbox = Arc::new(Outbox::new(Io::stream(near), None, queue, counters));
-        let session = Session::new("id".into(), (), outbox, live);
-        session.end_subscriptions();
-        // As when the session ends between a look at it and this.
-        let recheck = session.request_recheck(Some(Topic::parse("a").unwrap()));
-        assert!(session.work().tasks.is_none(), "it would hold the session, and never be done");
-        assert!(recheck.await.is_err());
     }
 }
