@@ -1,9 +1,13 @@
 //! What a client sends: [`ClientFrame`] reads any of it, the `write_*` functions give the text of each.
 
-use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+mod hello;
+
+use alloc::{borrow::Cow, boxed::Box, string::String};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use hello::{Hashes, Hello};
 
 use super::{
     Position,
@@ -140,72 +144,6 @@ impl<'a> ClientFrame<'a> {
             mid: fields.mid.map(|Text(mid)| mid),
             epoch: fields.epoch.map(|Text(epoch)| epoch),
         })
-    }
-}
-
-/// The data of `$hello`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// The protocol's version, [`VERSION`](super::VERSION).
-    pub version: u32,
-    /// The client instance: 32 hex digits.
-    pub client: String,
-    /// For the application's `on_token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// The structural hash of each schema entry the client was built with, and of the earlier versions it can do with.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub schema: BTreeMap<String, Hashes>,
-}
-
-/// How a client names its version of a schema entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Hashes {
-    /// The structural hash.
-    One(String),
-    /// That, and behind it those of earlier versions of the server that are good enough for this client.
-    More(Vec<String>),
-}
-
-impl Hashes {
-    /// How many a server looks at.
-    pub const MAX: usize = 8;
-
-    /// The client's own version first.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let all = match self {
-            Self::One(hash) => core::slice::from_ref(hash),
-            Self::More(hashes) => hashes,
-        };
-        all.iter().take(Self::MAX).map(String::as_str)
-    }
-}
-
-impl From<String> for Hashes {
-    fn from(hash: String) -> Self {
-        Self::One(hash)
-    }
-}
-
-impl FromIterator<String> for Hashes {
-    fn from_iter<I: IntoIterator<Item = String>>(hashes: I) -> Self {
-        let mut hashes: Vec<String> = hashes.into_iter().collect();
-        if hashes.len() == 1 { Self::One(hashes.remove(0)) } else { Self::More(hashes) }
-    }
-}
-
-impl Hello {
-    /// Whether `client` is 32 hex digits.
-    #[must_use]
-    pub fn has_valid_client(&self) -> bool {
-        self.client.len() == 32 && self.client.bytes().all(|byte| byte.is_ascii_hexdigit())
-    }
-
-    /// The bits of a valid `client`.
-    #[must_use]
-    pub fn client_bits(&self) -> u128 {
-        u128::from_str_radix(&self.client, 16).unwrap_or(0)
     }
 }
 
