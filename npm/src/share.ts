@@ -1,7 +1,7 @@
 // A connection whose socket is that of a group of tabs.
 
 import { dispose } from "./dispose.js";
-import { type ConnectOptions, connect, type Live, type Schema } from "./index.js";
+import type { Connect, ConnectOptions, Live, Schema } from "./index.js";
 import { type Page, Tab } from "./tab.js";
 
 declare const PACKAGE_VERSION: string;
@@ -9,6 +9,7 @@ declare const PACKAGE_VERSION: string;
 /** Connects through a group of tabs, where the page has what that takes. */
 export function share<Topics, Calls>(
   page: Page | undefined,
+  connect: Connect,
   schema: Schema<Topics, Calls>,
   options: ConnectOptions,
   shareAs: string,

@@ -193,7 +193,7 @@ export class Tab implements Exchange {
       return stay.over;
     };
     locks.request(`${this.#name}:${id}`, { signal: end.signal }, held).catch((error) => this.#alone(stay, error));
-    this.#seek(stay, { signal: stay.queue.signal });
+    void this.#seek(stay, { signal: stay.queue.signal });
     this.#endLines();
     this.#watchLeader();
   }
@@ -211,19 +211,23 @@ export class Tab implements Exchange {
     this.#watchLeader();
   }
 
-  /** Waits for the leader's lock, or takes it. */
-  #seek(stay: Stay, how: LockOptions): void {
+  /** Waits for the leader's lock, or takes it; resolves when that is done. */
+  #seek(stay: Stay, how: LockOptions): Promise<void> {
     let isMine = false;
-    const granted = () => {
-      if (this.#stay !== stay) return;
-      isMine = true;
-      this.#lead(stay);
-      return stay.over;
-    };
-    this.#page.locks.request(this.#name, how, granted).catch((error) => {
-      if (this.#stay !== stay) return;
-      if (isMine) this.#robbed(stay);
-      else this.#alone(stay, error);
+    return new Promise((resolve) => {
+      const granted = () => {
+        resolve();
+        if (this.#stay !== stay) return;
+        isMine = true;
+        this.#lead(stay);
+        return stay.over;
+      };
+      this.#page.locks.request(this.#name, how, granted).catch((error) => {
+        resolve();
+        if (this.#stay !== stay) return;
+        if (isMine) this.#robbed(stay);
+        else this.#alone(stay, error);
+      });
     });
   }
 
@@ -258,19 +262,24 @@ export class Tab implements Exchange {
   #robbed(stay: Stay): void {
     this.#stopLeading(stay);
     stay.queue = new AbortController();
-    this.#seek(stay, { signal: stay.queue.signal });
+    void this.#seek(stay, { signal: stay.queue.signal });
     this.#endLines();
     stay.group.postMessage({ who: true } satisfies Notice);
     this.#watchLeader();
   }
 
-  /** The leader is silent. */
+  /** The leader is silent. Of the tabs that find it so one takes its lock, or they would rob each other. */
   #steal(): void {
     const stay = this.#stay;
     if (!stay || stay.lead) return;
-    stay.queue.abort();
-    stay.queue = new AbortController();
-    this.#seek(stay, { steal: true });
+    const { leader } = stay;
+    const chosen = (lock: Lock | null) => {
+      if (!lock || this.#stay !== stay || stay.leader !== leader) return;
+      stay.queue.abort();
+      stay.queue = new AbortController();
+      return this.#seek(stay, { steal: true });
+    };
+    this.#page.locks.request(`${this.#name}?`, { ifAvailable: true }, chosen).catch(() => {});
   }
 
   #notice(stay: Stay, notice: Notice): void {

@@ -3,7 +3,7 @@
 // Reading order: share → tab (who leads) → line (a client's socket, whose other end is there) → leader, trunk, shared-topic (the one
 // socket, and what of it is whose) → watch.
 
-import type { ConnectOptions, Live, Schema } from "./index.js";
+import { type Connect, type ConnectOptions, connect as connectAlone, type Live, type Schema } from "./index.js";
 import { pageHere, share } from "./share.js";
 
 /** Options of {@link connect}: those of `tidewire`, and with whom to share. */
@@ -30,10 +30,24 @@ export interface TabsOptions extends ConnectOptions {
  *
  * @throws TypeError as `connect` of `tidewire` does, and if `shareAs` is no text or empty.
  */
-export function connect<Topics, Calls>(schema: Schema<Topics, Calls>, options: TabsOptions): Live<Topics, Calls> {
-  const { shareAs, ...rest } = options;
-  if (typeof shareAs !== "string" || !shareAs) {
-    throw new TypeError("`shareAs` is the user's id, by which tabs know that they may share a connection: it is no text, or empty");
-  }
-  return share(pageHere(), schema, rest, shareAs);
+export const connect: ConnectTabs = /* @__PURE__ */ shareWith(connectAlone);
+
+/** A {@link connect} of tabs. */
+export type ConnectTabs = <Topics, Calls>(schema: Schema<Topics, Calls>, options: TabsOptions) => Live<Topics, Calls>;
+
+/**
+ * A {@link connect} whose clients are made by another `connect` than that of `tidewire`: that of `tidewire/js`, or one of `connectWith`.
+ *
+ * @example
+ * import { connect as connectAlone } from "tidewire/js";
+ *
+ * const connect = shareWith(connectAlone);
+ */
+export function shareWith(connect: Connect): ConnectTabs {
+  return (schema, { shareAs, ...options }) => {
+    if (typeof shareAs !== "string" || !shareAs) {
+      throw new TypeError("`shareAs` is the user's id, by which tabs know that they may share a connection: it is no text, or empty");
+    }
+    return share(pageHere(), connect, schema, options, shareAs);
+  };
 }

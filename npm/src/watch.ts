@@ -2,10 +2,8 @@
 
 /** After so much silence it is asked, */
 const QUIET_MS = 400;
-/** and it has so long to answer, */
+/** and it has so long to answer. */
 const ANSWER_MS = 1_000;
-/** a little more where several tabs ask, so that one acts first. */
-const SPREAD_MS = 150;
 /** A timer that is later than this says that this page slept, not the other. */
 const LATE_MS = 250;
 
@@ -34,13 +32,12 @@ export function watch(ask: () => void, silent: () => void): Watch {
   };
   const put = () => {
     const askedAt = Date.now();
-    const answerMs = ANSWER_MS + Math.random() * SPREAD_MS;
     isAsking = true;
     timer = setTimeout(() => {
-      const isLate = Date.now() - askedAt > answerMs + LATE_MS;
+      const isLate = Date.now() - askedAt > ANSWER_MS + LATE_MS;
       put();
       if (!isLate) silent();
-    }, answerMs);
+    }, ANSWER_MS);
     ask();
   };
   return {

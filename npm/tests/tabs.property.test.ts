@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { type EventFrame, type Gap, items, type Live, type Schema } from "../src/index.js";
+import { connect, type EventFrame, type Gap, items, type Live, type Schema } from "../src/index.js";
 import { share } from "../src/share.js";
 import { entries } from "./fake.js";
 import { ModelServer } from "./model-server.js";
@@ -60,7 +60,7 @@ class Member {
     this.tab = new FakeTab(world);
     const WebSocket = server.socketOf(this.tab);
     const onError = (error: unknown) => void this.errors.push(error);
-    this.live = share(this.tab, schema, { url: "wss://example.test/ws", WebSocket, onError }, "ann");
+    this.live = share(this.tab, connect, schema, { url: "wss://example.test/ws", WebSocket, onError }, "ann");
   }
 
   get isUp(): boolean {

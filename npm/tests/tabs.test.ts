@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { type ConnectOptions, type Gap, items, stream } from "../src/index.js";
+import { connect as connectAlone, type ConnectOptions, type Gap, items, stream } from "../src/index.js";
 import { share } from "../src/share.js";
 import { connect } from "../src/tabs.js";
 import { schema, settle } from "./fake.js";
@@ -37,7 +37,7 @@ async function open(options: Partial<ConnectOptions> = {}, shareAs = "ann") {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const all = { url: "wss://example.test/ws", WebSocket: server.socketOf(tab), onError, ...options };
-  const live = share(tab, schema, all, shareAs);
+  const live = share(tab, connectAlone, schema, all, shareAs);
   opened.push(live);
   await tab.joined;
   await world.rest();
@@ -428,7 +428,7 @@ test("a topic that begins anew is told to every tab", async () => {
 test("without the APIs a tab has a socket of its own", { timeout: 10_000 }, async () => {
   const tab = new FakeTab(world);
   const all = { url: "wss://example.test/ws", WebSocket: server.socketOf(tab) };
-  opened.push(share(undefined, schema, all, "ann"), share(undefined, schema, all, "ann"));
+  opened.push(share(undefined, connectAlone, schema, all, "ann"), share(undefined, connectAlone, schema, all, "ann"));
   await until(() => server.open.length === 2);
 });
 
@@ -437,7 +437,7 @@ test("where locks are refused a tab is on its own", { timeout: 10_000 }, async (
   const tab = new FakeTab(world);
   const locks = { request: refuse, query: refuse } as unknown as LockManager;
   const page = { locks, BroadcastChannel: tab.BroadcastChannel, document: tab.document, window: tab.window };
-  const live = share(page, schema, { url: "wss://example.test/ws", WebSocket: server.socketOf(tab) }, "ann");
+  const live = share(page, connectAlone, schema, { url: "wss://example.test/ws", WebSocket: server.socketOf(tab) }, "ann");
   opened.push(live);
   await until(() => live.connection.getSnapshot().state === "connected");
 });

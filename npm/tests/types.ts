@@ -1,6 +1,6 @@
 // Types, checked by `npm run typecheck` alone: each `@ts-expect-error` fails it if the line below has no error.
 
-import { connect as connectTabs } from "../src/tabs.js";
+import { connect as connectTabs, shareWith } from "../src/tabs.js";
 import { createLiveContext, useCall, usePresence, useTopic } from "../src/react.js";
 import {
   type ArgsOf,
@@ -308,6 +308,7 @@ export function connections(): void {
 {
   const live = connectTabs(schema, { url: "/ws", shareAs: "ann", token: () => "t" });
   same<Same<typeof live, Live<Topics, {}>>>();
+  same<Same<ReturnType<typeof shareWith>, typeof connectTabs>>();
   live.subscribe("chat:general", (message) => same<Same<typeof message, Message>>());
   // @ts-expect-error with whom to share has to be said
   connectTabs(schema, { url: "/ws" });

@@ -126,7 +126,7 @@ class FakeLocks {
   #queue: LockRequest[] = [];
 
   request(tab: FakeTab, name: string, options: LockOptions, granted: LockGrantedCallback<unknown>): Promise<unknown> {
-    const { mode = "exclusive", steal = false, signal } = options;
+    const { mode = "exclusive", steal = false, ifAvailable = false, signal } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const hear = (run: () => void) => tab.world.send(`locks ${tab.world.numberOf(tab)}`, tab, run);
@@ -159,6 +159,9 @@ class FakeLocks {
       };
       signal?.addEventListener("abort", abort);
       tab.act(() => {
+        if (ifAvailable && [...this.#held, ...this.#queue].some((other) => other.name === name)) {
+          return hear(() => Promise.resolve(granted(null)).then(resolve, reject));
+        }
         if (steal) {
           for (const holder of this.#held.filter((other) => other.name === name)) {
             this.#held.splice(this.#held.indexOf(holder), 1);

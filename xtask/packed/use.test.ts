@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "tidewire";
+import { connect as connectTabs } from "tidewire/tabs";
 import WebSocket from "ws";
 import { chat, type ChatMessage } from "./chat.schema.js";
 
@@ -62,4 +63,11 @@ test("a page of another version goes on where an entry fits, and is refused it w
   assert.deepEqual({ state, incompatible }, { state: "connected", incompatible: [pattern] });
   assert(session);
   stranger.close();
+});
+
+test("where no tabs are it is a client like any other", { timeout: 10_000 }, async () => {
+  const live = connectTabs(chat, { url, token: "Tab", shareAs: "Tab", WebSocket });
+  const { offset } = await live.publish("chat:tabs", { text: "hello" });
+  assert.equal(offset, 1);
+  live.close();
 });
