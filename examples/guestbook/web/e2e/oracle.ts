@@ -8,10 +8,12 @@ const NOT_DONE = new Set(["not_sent", "offline_queue_full", "invalid_data", "for
 
 /** All that is wrong with what a guest says, by the table; nothing if all is right and nothing is on its way. */
 export function faults(name: string, table: readonly Entry[], report: Report): string[] {
+  const rows = new Map<string, number>();
+  for (const { text } of table) rows.set(text, (rows.get(text) ?? 0) + 1);
   const all = [
     ...report.faults,
     ...differences(table, report.entries ?? []),
-    ...report.written.flatMap((entry) => wrongOutcome(table, entry)),
+    ...report.written.flatMap((entry) => wrongOutcome(rows.get(entry.text) ?? 0, entry)),
     ...disorder(name, table),
     ...misfollowed(report),
     ...(report.entries ? [] : ["it has no state"]),
@@ -27,7 +29,7 @@ export function faults(name: string, table: readonly Entry[], report: Report): s
 const MOST_TOLD = 10;
 
 /** Where a page's state is not the table. */
-export function differences(table: readonly Entry[], state: readonly Entry[]): string[] {
+function differences(table: readonly Entry[], state: readonly Entry[]): string[] {
   const found: string[] = [];
   const left = new Map(table.map((entry) => [entry.id, entry]));
   const seen = new Set<number>();
@@ -44,8 +46,7 @@ export function differences(table: readonly Entry[], state: readonly Entry[]): s
 }
 
 /** An entry that is in the table more often, or less, than its writer was told. */
-export function wrongOutcome(table: readonly Entry[], { text, outcome }: Written): string[] {
-  const rows = table.filter((entry) => entry.text === text).length;
+function wrongOutcome(rows: number, { text, outcome }: Written): string[] {
   const [least, most] = outcome === "acknowledged" ? [1, 1] : NOT_DONE.has(outcome) ? [0, 0] : [0, 1];
   if (outcome === "pending") return [`nothing has come of "${text}"`];
   return rows < least || rows > most ? [`"${text}", ${outcome}, is in ${rows} rows`] : [];
