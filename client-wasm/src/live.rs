@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 use tidewire_protocol::{
     code::ErrorCode,
-    frame::client::History,
+    frame::client::{self, History},
     name::{FillError, Topic},
-    schema::{Call, TypedTopic},
+    schema::{Call, StreamingCall, TypedTopic},
 };
 
 use crate::{
-    Connection, Connections, Entries, Messages, Page, Publish, Range, Refusal, Request,
+    Connection, Connections, Entries, Items, Messages, Page, Publish, Range, Refusal, Request,
     RequestError, Subscription,
     engine::{Ask, Want},
     request::read,
@@ -142,6 +142,29 @@ impl Live {
                 Request::new(self.shared.clone(), id, read)
             }
             Err(error) => Request::failed(RequestError::Data(error)),
+        }
+    }
+
+    /// Makes a call that is answered by a stream, at once and once: after a lost connection it is not begun again, and has ended with
+    /// [`ErrorCode::UNKNOWN`]. Without a connection it waits for one. It has no time-out.
+    ///
+    /// # Errors
+    /// What [`RequestError`] lists, as the last item.
+    pub fn stream<C: StreamingCall>(&self, _: C, args: &C::Args) -> Items<C::Item> {
+        let room = Items::<C::Item>::ROOM;
+        let data = to_raw_value(args).and_then(|args| {
+            to_raw_value(&client::Call {
+                items: Some(room as u64),
+                ..client::Call::of(C::NAME, &args)
+            })
+        });
+        match data {
+            Ok(data) => {
+                let ask = Ask { topic: "$call".into(), data, mid: None };
+                let id = self.shared.turn(|engine, now| engine.stream(ask, room, now));
+                Items::new(self.shared.clone(), id)
+            }
+            Err(error) => Items::failed(RequestError::Data(error)),
         }
     }
 

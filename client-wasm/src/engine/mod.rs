@@ -9,6 +9,7 @@ mod inbox;
 mod names;
 mod outputs;
 mod requests;
+mod streams;
 mod subscribers;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) use inbox::Inbox;
 use names::Names;
 use requests::Requests;
 pub(crate) use requests::{Answer, Ask, Outcome};
+use streams::Streams;
 use subscribers::Subscribers;
 pub(crate) use subscribers::{Raw, Want};
 
@@ -64,6 +66,7 @@ pub(crate) struct Engine {
     subscribers: Subscribers,
     messages: HashMap<u64, (String, Inbox<Box<RawValue>>)>,
     requests: Requests,
+    streams: Streams,
     connection: Connection,
     /// How often `connection` has changed.
     changes: u64,
@@ -95,6 +98,7 @@ impl Engine {
             subscribers: Subscribers::default(),
             messages: HashMap::new(),
             requests: Requests::default(),
+            streams: Streams::default(),
             connection: Connection::default(),
             changes: 0,
             watchers: Vec::new(),
@@ -308,6 +312,9 @@ impl Engine {
         }
         let verdict = self.core.handle_frame(link, frame, now);
         self.carry_out(now);
+        if frame.kind == Kind::Item {
+            self.item(frame.re, link, tuple.data, now);
+        }
         if verdict == Verdict::Deliver {
             self.deliver(&frame, &tuple, now);
         }

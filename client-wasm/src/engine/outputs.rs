@@ -86,11 +86,13 @@ impl Engine {
             Output::Replied { id } => {
                 let data = self.reply.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
                 self.subscribers.answered(id, Ok(&data));
+                self.wakers.extend(self.streams.end(id, None));
                 self.settle(id, Ok(Answer::Data(data)));
             }
             Output::Rejected { id, code } => {
                 let refusal = self.refusal(code);
                 self.subscribers.answered(id, Err(&refusal));
+                self.wakers.extend(self.streams.end(id, Some(refusal.clone())));
                 self.settle(id, Err(refusal));
             }
             Output::Subscribed { topic, how, at } => {

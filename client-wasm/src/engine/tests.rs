@@ -4,6 +4,7 @@ mod drain;
 mod lag;
 mod requests;
 mod state;
+mod streams;
 
 use std::{
     fmt::Debug,
@@ -38,6 +39,7 @@ tidewire_protocol::schema! {
         topic Room { room: String } = "chat:{room}" { event: Said, publish: Said }
         topic Prices = "prices" { event: Said, key: text }
         call Shout = "shout" (Said) -> Said;
+        stream Count = "count" (u32) -> u32;
     }
 }
 
