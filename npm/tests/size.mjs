@@ -17,8 +17,8 @@ const root = peers ?? join(import.meta.dirname, "..");
 const ours = [
   ["connect", "tidewire", 13_000],
   ["connect, items", "tidewire", 14_100],
-  ["connect, reduced", "tidewire", 14_000],
-  ["connect, presence", "tidewire", 14_200],
+  ["connect, reduced", "tidewire", 14_100],
+  ["connect, presence", "tidewire", 14_300],
   ["connect, stream", "tidewire", 13_500],
   ["connect, items, reduced, presence", "tidewire", 14_400],
   ["connectWith", "tidewire", 7_200],

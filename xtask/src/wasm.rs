@@ -141,8 +141,15 @@ fn compile(project: &Project) -> Result<PathBuf> {
 /// of numbers, so it needs no JavaScript to be loaded.
 fn optimise(project: &Project, module: &Path, out: &Path) -> Result {
     let mut command = binaryen(project, "wasm-opt");
-    // Twice, because the second round finds what the first one left.
-    command.args(["-Oz", "-Oz"]).args(FEATURES).args(STRIP).arg(module).arg("-o").arg(out);
+    // Each round finds what the one before left; in between the branches are made anew. The order is for who compresses it.
+    command.args(["-Oz", "-Oz", "--flatten", "--rereloop", "-Oz", "-Oz"]);
+    command
+        .args(["--reorder-functions", "--reorder-locals"])
+        .args(FEATURES)
+        .args(STRIP)
+        .arg(module)
+        .arg("-o")
+        .arg(out);
     shell::run(
         &mut command,
         "if it names a feature, turn that off for the compiler; else: cd npm && npm ci",
