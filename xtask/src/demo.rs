@@ -33,7 +33,7 @@ pub(crate) const EXAMPLES: [&Example; 3] = [&CHAT, &PRICES, &GUESTBOOK];
 pub(crate) fn named(name: &str) -> Result<&'static Example> {
     let example = EXAMPLES.into_iter().find(|example| example.name == name);
     example.ok_or_else(|| {
-        let names = EXAMPLES.map(|example| example.name).join(", ");
+        let names = EXAMPLES.map(|example| example.name).join(", ") + ", leptos";
         Failure::new(
             format!("there is no example {name} with a page"),
             format!("choose of {names}"),
@@ -65,7 +65,7 @@ pub(crate) fn web(project: &Project, example: &Example) -> PathBuf {
 
 /// Goes on as `program`, so that what stops one stops the other.
 #[cfg(unix)]
-fn become_program(program: &mut Command) -> Result {
+pub(crate) fn become_program(program: &mut Command) -> Result {
     use std::os::unix::process::CommandExt;
     let name = Path::new(program.get_program()).to_owned();
     let error = program.exec();
@@ -73,6 +73,6 @@ fn become_program(program: &mut Command) -> Result {
 }
 
 #[cfg(not(unix))]
-fn become_program(program: &mut Command) -> Result {
+pub(crate) fn become_program(program: &mut Command) -> Result {
     crate::shell::run(program, "see what the server says")
 }

@@ -12,6 +12,7 @@ mod codegen;
 mod demo;
 mod failure;
 mod fuzz;
+mod leptos;
 mod npm;
 mod packaging;
 mod project;
@@ -35,7 +36,7 @@ use suites::Length;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo [EXAMPLE]             build chat, guestbook or prices, and serve it on localhost, port PORT or 3000
+  demo [EXAMPLE]             build chat, guestbook, leptos or prices, and serve it on localhost, port PORT or 3000
   test [--long] [SUITE...]   run every suite, or those named; --list names them
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
@@ -77,6 +78,10 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
         Some("demo") => {
             let example = match arguments.next().map_err(usage)? {
                 None => &demo::CHAT,
+                Some(Arg::Value(name)) if name == "leptos" => {
+                    none(arguments)?;
+                    return leptos::demo(&Project::open()?).map(done);
+                }
                 Some(Arg::Value(name)) => demo::named(&name.to_string_lossy())?,
                 Some(other) => return Err(usage(other.unexpected())),
             };

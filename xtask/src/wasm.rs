@@ -133,8 +133,13 @@ fn compile(project: &Project) -> Result<PathBuf> {
     shell::announce("compiling the client core to WASM (cold: half a minute)");
     let mut cargo = compiler.cargo(project, "build", Library::Alloc);
     shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
-    let file = format!("{}.wasm", CORE.replace('-', "_"));
-    Ok(target_folder(project).join(TARGET).join("wasm").join(file))
+    // A library's file is named as Rust names the crate.
+    Ok(artefact(project, &CORE.replace('-', "_")))
+}
+
+/// What the profile `wasm` leaves.
+pub(crate) fn artefact(project: &Project, name: &str) -> PathBuf {
+    target_folder(project).join(TARGET).join("wasm").join(format!("{name}.wasm"))
 }
 
 /// Writes the module to `out`, smaller and without what only tools read. It exports plain functions

@@ -10,7 +10,7 @@ use crate::project::Project;
 use crate::server::Server;
 use crate::shell::run;
 use crate::wasm::{self, Compiler, Library};
-use crate::{demo, npm, packaging, server, system};
+use crate::{demo, leptos, npm, packaging, server, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
     crate::codegen::run(project, true)
@@ -89,6 +89,7 @@ fn fresh_project(project: &Project, folder: &Path) -> io::Result<()> {
 /// The examples' pages in Chromium, each with its server.
 pub(super) fn e2e(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
+    leptos::page(project)?;
     for example in demo::EXAMPLES {
         demo::page(project, example)?;
         let web = demo::web(project, example);
@@ -96,6 +97,7 @@ pub(super) fn e2e(project: &Project, length: Length) -> Result {
         let mut command = npm::npm(&web);
         command.args(["run", "e2e"]).env("CHROMIUM", &browser.chromium);
         command.env(example.variable, server::build(project, example.server)?);
+        command.env(leptos::VARIABLE, leptos::folder(project));
         run(length.tell(&mut command), "mend the test named above")?;
     }
     Ok(())
