@@ -59,9 +59,23 @@ impl<E> Log<E> {
         }
     }
 
+    /// The entries after one offset and before another, oldest first: the first that fit a page where `after` is given, else the last.
+    #[must_use]
+    pub fn range(
+        &self,
+        after: Option<u64>,
+        before: Option<u64>,
+        most: PageLimits,
+    ) -> Vec<&Entry<E>> {
+        let place = |offset: u64| self.entries.partition_point(|entry| entry.offset < offset);
+        let to = before.map_or(self.entries.len(), place);
+        let from = after.map_or(0, |after| place(after.saturating_add(1))).min(to);
+        let within = self.entries.range(from..to);
+        if after.is_some() { first(within, most) } else { last(within, most) }
+    }
+
     fn newest(&self, after: u64, most: PageLimits) -> Page<'_, E> {
-        let mut entries = first(self.after(after).rev(), most);
-        entries.reverse();
+        let entries = last(self.after(after), most);
         let begins = entries.first().map_or(self.head(), |entry| entry.prev);
         Page { entries, missing: (begins > after).then_some(Missing::Dropped) }
     }
@@ -103,6 +117,16 @@ fn first<'a, E>(
         *at == 0 || (*at < most.events && bytes <= most.bytes)
     };
     entries.enumerate().take_while(fits).map(|(_, entry)| entry).collect()
+}
+
+/// The last entries that fit a page, oldest first.
+fn last<'a, E>(
+    entries: impl DoubleEndedIterator<Item = &'a Entry<E>>,
+    most: PageLimits,
+) -> Vec<&'a Entry<E>> {
+    let mut entries = first(entries.rev(), most);
+    entries.reverse();
+    entries
 }
 
 #[cfg(test)]
@@ -190,6 +214,23 @@ mod tests {
         check(&log, 2, Reading::All, &[3], None);
         check(&log, 3, Reading::All, &[4], None);
         check(&log, 0, Reading::Newest, &[5], Some(Missing::Dropped));
+    }
+
+    #[test]
+    fn a_range_is_cut_at_the_end_that_is_further_from_where_it_begins() {
+        let log = log(&["a"; 10]);
+        let check = |after, before, expected: &[u64]| {
+            let range = log.range(after, before, MOST);
+            let offsets: Vec<u64> = range.iter().map(|entry| entry.offset).collect();
+            assert_eq!(offsets, expected, "after {after:?}, before {before:?}");
+        };
+        check(None, None, &[8, 9, 10]);
+        check(None, Some(6), &[3, 4, 5]);
+        check(None, Some(3), &[]);
+        check(Some(0), None, &[3, 4, 5]);
+        check(Some(5), Some(8), &[6, 7]);
+        check(Some(8), Some(3), &[]);
+        check(Some(u64::MAX), None, &[]);
     }
 
     proptest! {

@@ -265,26 +265,14 @@ impl Broker for MemoryBroker {
     }
 
     fn history<'a>(&'a self, topic: &'a Topic, range: Range) -> BrokerFuture<'a, Slice> {
-        ready(self.inner.with(topic, |entry, _| {
-            let within =
-                |entry: &&log::Entry<_>| range.before.is_none_or(|before| entry.offset < before);
-            let is_newest_first = range.after.is_none();
-            let mut found: Vec<_> =
-                entry.log.after(range.after.unwrap_or(0)).take_while(within).collect();
-            if is_newest_first {
-                found.reverse();
+        ready(self.inner.with(topic, |entry, now| {
+            entry.expire(now);
+            let Range { after, before, limit, bytes } = range;
+            let range = entry.log.range(after, before, PageLimits { events: limit, bytes });
+            Slice {
+                place: entry.place(entry.log.head()),
+                records: range.into_iter().map(record).collect(),
             }
-            let (mut count, mut bytes) = (0, 0);
-            let fits = |entry: &&log::Entry<Arc<Event>>| {
-                count += 1;
-                bytes += entry.event.bytes();
-                count == 1 || (count <= range.limit && bytes <= range.bytes)
-            };
-            let mut records: Vec<_> = found.into_iter().take_while(fits).map(record).collect();
-            if is_newest_first {
-                records.reverse();
-            }
-            Slice { place: entry.place(entry.log.head()), records }
         }))
     }
 
