@@ -25,7 +25,7 @@ export const enum Op {
   Subscribe = 5,
   /** id, topic */
   Unsubscribe = 6,
-  /** id, the epoch that the frame must have (0: none) */
+  /** id, the epoch that the frame must have (0: none), its offset */
   Publish = 7,
   Pong = 8,
   /** id, epoch, offset */

@@ -41,6 +41,8 @@ export class Driver implements Home {
   /** Kept over reconnects. */
   readonly #client = randomHex();
   readonly #epochs = new Names();
+  /** By topic: the version of the snapshot that came with its events, if it has one. */
+  readonly #versions: unknown[] = [];
   /** What the page has asked, until its outcome, by the core's number. */
   readonly #requests = new Map<number, Request>();
   readonly #notices = notices((error) => this.onError(error));
@@ -290,7 +292,7 @@ export class Driver implements Home {
         return this.#request("$unsubscribe", a, { topic: this.topics.names.text(b) });
       case Op.Publish:
       case Op.Request:
-        return this.#link?.send(frameText(a, this.#requests.get(a) as Request, this.#epochs.text(b) || undefined));
+        return this.#link?.send(frameText(a, this.#requests.get(a) as Request, this.#epochs.text(b) || undefined, c));
       case Op.Cancel:
         return this.#request("$cancel", undefined, { id: a });
       case Op.Pong:
@@ -308,7 +310,10 @@ export class Driver implements Home {
         return;
       case Op.Subscribed: {
         const position = this.#position(c, core.arg(3));
-        for (const member of this.topics.members(a)) member.attach(position, recovered[b], this.#frame);
+        const frame = this.#frame;
+        // Of the snapshot that the page has from now on.
+        if (frame && b !== 1) this.#versions[a] = (frame.data as { version?: unknown } | null)?.version;
+        for (const member of this.topics.members(a)) member.attach(position, recovered[b], frame);
         return;
       }
       case Op.Refused:
@@ -359,7 +364,7 @@ export class Driver implements Home {
       if (member.state) snapshot = true;
       if (member.wish !== undefined) presence = member.wish;
     }
-    this.#request("$subscribe", id, { topic: this.topics.names.text(number), since, snapshot, presence });
+    this.#request("$subscribe", id, { topic: this.topics.names.text(number), since, version: since && this.#versions[number], snapshot, presence });
   }
 
   #state(number: number, code: number, retryAt: number): void {

@@ -103,13 +103,13 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
     case "$reply": {
       if (!isInteger(re)) break;
       // What is not as it should be counts as absent: the data may be an application's.
-      const { epoch, recovered } = data;
+      const { epoch, recovered, version } = data;
       out.re = re;
       out.epoch = typeof epoch === "string" ? epochs.intern(epoch) : 0;
       out.offset = integerOf(data.offset);
       out.to = integerOf(data.head);
       out.ms = integerOf(data.token_ms);
-      out.flags = recovered === true ? 1 : recovered === false ? 2 : 0;
+      out.flags = (recovered === true ? 1 : recovered === false ? 2 : 0) + (typeof version === "string" ? 4 : 0);
       return Kind.Reply;
     }
     case "$item":

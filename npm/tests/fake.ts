@@ -34,6 +34,7 @@ export interface Sent {
   id?: number;
   mid?: string;
   epoch?: string;
+  after?: number;
   data?: Record<string, unknown>;
 }
 

@@ -17,7 +17,7 @@ test("frames are written as the vectors say", () => {
       hello: () => requestText("$hello", id, { version: 1, client, token, schema }),
       subscribe: () => requestText("$subscribe", id, { topic, since: since ?? undefined }),
       unsubscribe: () => requestText("$unsubscribe", id, { topic }),
-      publish: () => frameText(id, { ...request, topic, json: data }, undefined),
+      publish: () => frameText(id, { ...request, topic, json: data }, undefined, 0),
       call: () => requestText("$call", id, { call, args: JSON.parse(args), timeout_ms, items }),
       more: () => requestText("$more", undefined, { id: of, items }),
       cancel: () => requestText("$cancel", undefined, { id: of }),
@@ -28,7 +28,7 @@ test("frames are written as the vectors say", () => {
   assert.equal(seen.size, 8);
 });
 
-test("a publish that is sent again names its epoch", () => {
-  const again = frameText(7, { ...request, topic: "chat:a", json: '{"text":"x"}', mid: "c-1" }, "e1");
-  assert.equal(again, '{"topic":"chat:a","id":7,"mid":"c-1","epoch":"e1","data":{"text":"x"}}');
+test("a publish that is sent again names its epoch and an offset", () => {
+  const again = frameText(7, { ...request, topic: "chat:a", json: '{"text":"x"}', mid: "c-1" }, "e1", 4);
+  assert.equal(again, '{"topic":"chat:a","id":7,"mid":"c-1","epoch":"e1","after":4,"data":{"text":"x"}}');
 });

@@ -76,6 +76,7 @@ test("a publish whose answer is lost is sent again under its name, in order, wit
   const again = next.take();
   assert.deepEqual(again.map(({ data }) => data?.text), ["1", "2", "3"]);
   assert.deepEqual(again.map(({ epoch }) => epoch), ["e1", "e1", undefined]);
+  assert.deepEqual(again.map(({ after }) => after), [4, 4, undefined]);
   assert.deepEqual(again.slice(0, 2).map(({ mid }) => mid), first.map(({ mid }) => mid));
   next.reply(again[0]?.id, { epoch: "e1", offset: 5 });
   next.error(again[1]?.id, 401, "unknown", "the topic began anew");

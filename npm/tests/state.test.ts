@@ -38,6 +38,25 @@ test("a list is its snapshot and what follows, in one round trip", async () => {
   live.close();
 });
 
+test("the version of a snapshot is sent with the position until another snapshot comes", async () => {
+  const parts = await connected();
+  const { live } = parts;
+  const prices = live.subscribe("prices", { state: items() });
+  parts.server.accept("e", 2, { snapshot: [1], version: "7" });
+  parts.server.event("prices", 3, 2);
+  live.subscribe("prices", () => {});
+  let server = await reconnect(parts, parts.server);
+  const since = { epoch: "e", offset: 3 };
+  const asked = { topic: "prices", since, version: "7", snapshot: true };
+  assert.deepEqual(server.accept("e", 3, { recovered: true }).data, asked);
+  server = await reconnect(parts, server);
+  assert.deepEqual(server.accept("e", 9, { recovered: false, snapshot: [5] }).data, asked);
+  server = await reconnect(parts, server);
+  assert.deepEqual(server.takeOne("$subscribe").data, { topic: "prices", since: { epoch: "e", offset: 9 }, snapshot: true });
+  assert.deepEqual(prices.state.getSnapshot().value, [5]);
+  live.close();
+});
+
 test("a subscription without state asks for none, and one that joins it before the answer reads its own", async () => {
   const { live, server } = await connected();
   live.subscribe("prices", () => {});

@@ -51,6 +51,9 @@ pub enum PublishError {
     /// The topic is in another epoch than the one that the publish was made for: whether it was published before is not known.
     #[error("the topic has begun a new epoch: whether it was published is not known")]
     OtherEpoch,
+    /// It was made before, so long ago or so many others since that whether it was published is not known.
+    #[error("whether it was published before is no longer remembered")]
+    Forgotten,
     /// The broker cannot be reached: whether it was published is not known.
     #[error("the broker is not available: {0}")]
     Unavailable(String),
@@ -65,7 +68,7 @@ impl PublishError {
             Self::InvalidData => ErrorCode::INTERNAL,
             Self::InvalidKey => ErrorCode::INVALID_DATA,
             Self::Busy | Self::Limit(_) => ErrorCode::LIMIT,
-            Self::OtherEpoch => ErrorCode::UNKNOWN,
+            Self::OtherEpoch | Self::Forgotten => ErrorCode::UNKNOWN,
             Self::Unavailable(_) => ErrorCode::UNAVAILABLE,
         }
     }
@@ -77,6 +80,7 @@ impl From<BrokerError> for PublishError {
             BrokerError::Unreachable(why) => Self::Unavailable(why),
             BrokerError::TooManyTopics | BrokerError::TooManyKeys => Self::Limit(error.to_string()),
             BrokerError::OtherEpoch => Self::OtherEpoch,
+            BrokerError::Forgotten => Self::Forgotten,
         }
     }
 }

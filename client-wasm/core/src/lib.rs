@@ -36,7 +36,7 @@
 //! | 4 | send `$hello` | id |
 //! | 5 | send `$subscribe` | id; topic; `since`'s epoch (0: no `since`); its offset |
 //! | 6 | send `$unsubscribe` | id; topic |
-//! | 7 | send the publish | id; the epoch that it must have (0: none) |
+//! | 7 | send the publish | id; the epoch that it must have (0: none); its offset |
 //! | 8 | send `$pong` | |
 //! | 9 | a publish was appended | id; epoch; offset |
 //! | 10 | a publish or request was rejected | id; error code |

@@ -63,6 +63,8 @@ pub(crate) struct Engine {
     hello: Hello,
     topics: Names,
     epochs: Names,
+    /// The versions of the snapshots that came with the topics' events.
+    versions: HashMap<u32, String>,
     subscribers: Subscribers,
     messages: HashMap<u64, (String, Inbox<Box<RawValue>>)>,
     requests: Requests,
@@ -95,6 +97,7 @@ impl Engine {
             hello: Hello { version: 1, client, token: None, schema },
             topics: Names::default(),
             epochs: Names::default(),
+            versions: HashMap::new(),
             subscribers: Subscribers::default(),
             messages: HashMap::new(),
             requests: Requests::default(),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tidewire_protocol::{
     Millis,
-    client::{self, Output, State},
+    client::{self, Continuity, Output, State},
     code::ErrorCode,
     frame::{
         Position,
@@ -59,15 +59,16 @@ impl Engine {
             Output::Subscribe { id, topic, since } => {
                 let since = since.map(|at| self.position(at));
                 let snapshot = self.subscribers.wants_state(topic);
-                let subscribe = self.subscription(topic, since, snapshot);
+                let version = self.versions.get(&topic).filter(|_| since.is_some()).cloned();
+                let subscribe = Subscribe { version, ..self.subscription(topic, since, snapshot) };
                 self.send(write_subscribe(id.into(), &subscribe));
             }
             Output::Unsubscribe { id, topic } => {
                 self.send(write_unsubscribe(id.into(), self.topics.name(topic)));
             }
-            Output::Publish { id, epoch } => {
-                let epoch = epoch.map(|epoch| self.epochs.name(epoch));
-                if let Some(text) = self.requests.frame(id, epoch) {
+            Output::Publish { id, again } => {
+                let again = again.map(|at| self.position(at));
+                if let Some(text) = self.requests.frame(id, again.as_ref()) {
                     self.send(text);
                 }
             }
@@ -100,8 +101,12 @@ impl Engine {
                 let reply = self.reply.as_deref();
                 let state =
                     reply.and_then(|data| serde_json::from_str::<Answered>(data.get()).ok());
-                let state = state.and_then(|answered| answered.snapshot);
-                self.subscribers.flows(topic, how, &at, state.as_deref(), reply.is_some());
+                let Answered { snapshot, version } = state.unwrap_or_default();
+                self.subscribers.flows(topic, how, &at, snapshot.as_deref(), reply.is_some());
+                if reply.is_some() && how != Continuity::Recovered {
+                    self.versions.remove(&topic);
+                    self.versions.extend(version.map(|version| (topic, version)));
+                }
             }
             Output::Refused { topic, code, retry_at } => {
                 let refusal = self.refusal(code);
@@ -111,7 +116,10 @@ impl Engine {
                 let continues = self.reply.is_none();
                 self.subscribers.gap(topic, Gap { after, to, cause }, continues);
             }
-            Output::ReleaseTopic { topic } => self.topics.release(topic),
+            Output::ReleaseTopic { topic } => {
+                self.versions.remove(&topic);
+                self.topics.release(topic);
+            }
             Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
             // Malformed frames are counted by the core; nobody here could do anything about them.
             _ => {}
@@ -151,8 +159,10 @@ impl Engine {
 }
 
 /// What of the reply to a `$subscribe` the core does not know.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Answered {
     #[serde(default)]
     snapshot: Option<Box<RawValue>>,
+    #[serde(default)]
+    version: Option<String>,
 }

@@ -54,9 +54,9 @@ impl Requests {
     }
 
     /// The text of the frame; with the epoch if it is sent again.
-    pub(super) fn frame(&self, id: u32, epoch: Option<&str>) -> Option<String> {
+    pub(super) fn frame(&self, id: u32, again: Option<&Position>) -> Option<String> {
         match self.open.get(&id)? {
-            Request::Waiting { ask, .. } => Some(ask.frame(id, epoch)),
+            Request::Waiting { ask, .. } => Some(ask.frame(id, again)),
             Request::Done(_) => None,
         }
     }
@@ -106,11 +106,11 @@ impl Requests {
 }
 
 impl Ask {
-    fn frame(&self, id: u32, epoch: Option<&str>) -> String {
+    fn frame(&self, id: u32, again: Option<&Position>) -> String {
         let Self { topic, data, mid } = self;
         match mid {
             None => write_data(topic, Some(id.into()), data),
-            Some(mid) => write_publish(topic, id.into(), mid, epoch, data),
+            Some(mid) => write_publish(topic, id.into(), mid, again, data),
         }
     }
 }

@@ -10,7 +10,7 @@
 mod oracle;
 mod proxy;
 mod publishers;
-#[path = "../../../protocol/tests/sim/random.rs"]
+#[path = "../../../protocol/tests/shared/random.rs"]
 mod random;
 mod readers;
 mod server;

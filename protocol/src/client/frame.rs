@@ -21,7 +21,7 @@ pub struct Frame {
     pub code: u16,
     /// `ping_ms`, `deadline_ms`, or `token_ms` of a reply.
     pub ms: u64,
-    /// [`RECOVERED`](Self::RECOVERED) or [`NOT_RECOVERED`](Self::NOT_RECOVERED).
+    /// [`RECOVERED`](Self::RECOVERED) or [`NOT_RECOVERED`](Self::NOT_RECOVERED), and [`VERSION`](Self::VERSION).
     pub flags: u8,
 }
 
@@ -30,6 +30,8 @@ impl Frame {
     pub const RECOVERED: u8 = 1;
     /// Flag: the reply says `"recovered": false`.
     pub const NOT_RECOVERED: u8 = 2;
+    /// Flag: the reply has a snapshot with a version.
+    pub const VERSION: u8 = 4;
 
     /// A frame of this kind with every number 0.
     #[must_use]

@@ -51,7 +51,10 @@ impl From<Output> for Numbers {
                 of(5, id, topic, epoch.into(), offset)
             }
             Output::Unsubscribe { id, topic } => of(6, id, topic, 0, 0),
-            Output::Publish { id, epoch } => of(7, id, epoch.unwrap_or(0), 0, 0),
+            Output::Publish { id, again } => {
+                let Position { epoch, offset } = again.unwrap_or_default();
+                of(7, id, epoch, offset, 0)
+            }
             Output::Pong => of(8, 0, 0, 0, 0),
             Output::Acked { id, at } => of(9, id, at.epoch, at.offset, 0),
             Output::Rejected { id, code } => of(10, id, code.0.into(), 0, 0),
@@ -94,7 +97,7 @@ impl Numbers {
             4 => Output::Hello { id },
             5 => Output::Subscribe { id, topic: b, since: (c != 0).then(|| at(c, d)) },
             6 => Output::Unsubscribe { id, topic: b },
-            7 => Output::Publish { id, epoch: (b != 0).then_some(b) },
+            7 => Output::Publish { id, again: (b != 0).then(|| at(b.into(), c)) },
             8 => Output::Pong,
             9 => Output::Acked { id, at: at(b.into(), c) },
             10 => Output::Rejected { id, code: ErrorCode(b as u16) },
@@ -203,8 +206,8 @@ mod tests {
             (Output::Subscribe { id: 7, topic: 3, since: None }, (5, 7, 3, 0, 0)),
             (Output::Subscribe { id: 7, topic: 3, since: Some(at) }, (5, 7, 3, 2, 1 << 53)),
             (Output::Unsubscribe { id: 7, topic: 3 }, (6, 7, 3, 0, 0)),
-            (Output::Publish { id: u32::MAX, epoch: None }, (7, u32::MAX, 0, 0, 0)),
-            (Output::Publish { id: 7, epoch: Some(2) }, (7, 7, 2, 0, 0)),
+            (Output::Publish { id: u32::MAX, again: None }, (7, u32::MAX, 0, 0, 0)),
+            (Output::Publish { id: 7, again: Some(at) }, (7, 7, 2, 1 << 53, 0)),
             (Output::Pong, (8, 0, 0, 0, 0)),
             (Output::Acked { id: 7, at }, (9, 7, 2, 1 << 53, 0)),
             (Output::Rejected { id: 7, code: ErrorCode::UNKNOWN }, (10, 7, 401, 0, 0)),

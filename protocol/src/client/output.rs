@@ -50,8 +50,8 @@ pub enum Output {
     Publish {
         /// The request's number.
         id: u32,
-        /// What the frame must have as `epoch`: it was sent before.
-        epoch: Option<u32>,
+        /// It was sent before: what the frame must have as `epoch` and `after`.
+        again: Option<Position>,
     },
     /// Send the call, stream or read that was given this number.
     Request {

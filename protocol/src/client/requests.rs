@@ -16,9 +16,10 @@ impl Client {
     /// It is sent at once where there is a connection, else it waits for one. `topic` is the topic's number, 0 if it has none: an
     /// answer that is lost with the connection is asked for again if the topic's epoch is known, else the outcome is unknown.
     pub fn publish(&mut self, topic: u32, now: Millis) -> u32 {
-        let epoch = self.topics.find(topic).map_or(0, |subscription| subscription.epoch);
+        let Position { epoch, offset } =
+            self.topics.find(topic).map_or(Position::default(), |s| s.position());
         self.epochs.hold(epoch);
-        self.begin(Ask::Publish { epoch }, 0, now)
+        self.begin(Ask::Publish { epoch }, offset, now)
     }
 
     /// Asks something that the server does at most once; the driver keeps the frame, under the number that this gives, until it
@@ -53,9 +54,14 @@ impl Client {
         self.end_drain();
     }
 
-    fn begin(&mut self, ask: Ask, timeout_ms: Millis, now: Millis) -> u32 {
+    /// `limit` is the time that it has, 0 for any; of a publish an offset.
+    fn begin(&mut self, ask: Ask, limit: u64, now: Millis) -> u32 {
         self.clock.advance(now);
-        let until = if timeout_ms == 0 { NEVER } else { self.clock.after(timeout_ms) };
+        let (mut until, mut due_at) = (limit, NEVER);
+        if !ask.is_publish() {
+            due_at = if limit == 0 { NEVER } else { self.clock.after(limit) };
+            until = due_at;
+        }
         self.turn(self.main);
         let on = self.sending();
         let sends = on != WAITING;
@@ -67,11 +73,11 @@ impl Client {
                 ErrorCode::OFFLINE_QUEUE_FULL
             }
             _ => {
-                self.due_at = self.due_at.min(until);
+                self.due_at = self.due_at.min(due_at);
                 let id = self.requests.push(ask, on, until);
                 if sends {
                     self.turn(on);
-                    send(self.speak(), id, ask, false);
+                    send(self.speak(), id, ask, None);
                 }
                 return id;
             }
@@ -89,7 +95,8 @@ impl Client {
         requests.retain(&mut |request| {
             if request.on == WAITING {
                 request.on = *at;
-                send(outputs, request.id, request.ask, request.again);
+                let again = request.again.then_some(request.until);
+                send(outputs, request.id, request.ask, again);
             }
             true
         });
@@ -157,6 +164,9 @@ impl Client {
         let Self { requests, outputs, due_at, told, .. } = self;
         requests.retain(&mut |&mut Request { id, ask, on, until, .. }| {
             let sent = on != WAITING;
+            if ask.is_publish() {
+                return true;
+            }
             if until > now {
                 *due_at = until.min(*due_at);
                 return true;
@@ -180,11 +190,12 @@ impl Client {
     }
 }
 
-/// Sends a request, `again` or for the first time.
-fn send(outputs: &mut Outputs, id: u32, ask: Ask, again: bool) {
+/// Sends a request for the first time, or, a publish from after an offset, `again`.
+fn send(outputs: &mut Outputs, id: u32, ask: Ask, again: Option<u64>) {
     match ask {
         Ask::Publish { epoch } => {
-            outputs.push(Output::Publish { id, epoch: again.then_some(epoch) })
+            let again = again.map(|offset| Position { epoch, offset });
+            outputs.push(Output::Publish { id, again });
         }
         _ => outputs.push(Output::Request { id }),
     }

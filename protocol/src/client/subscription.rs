@@ -1,6 +1,6 @@
 //! One topic as a client sees it: how far it has come, and what an event or a gap means for it.
 
-use super::{Frame, time::NEVER};
+use super::{Frame, output::Position, time::NEVER};
 use crate::Millis;
 
 /// How often a topic is recovered within [`RECOVERY_WINDOW_MS`] before a hole is taken for lost. A server whose history is
@@ -86,6 +86,11 @@ impl Subscription {
         }
     }
 
+    /// How far it has come.
+    pub(super) fn position(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.offset }
+    }
+
     /// An event that does not simply follow the last one.
     pub(super) fn event(&mut self, offset: u64, prev: u64, now: Millis) -> Step {
         if self.phase != Phase::Live || offset <= self.offset || offset <= prev {
@@ -131,7 +136,7 @@ impl Subscription {
     /// Whether a subscription that goes on from the frame's position misses nothing. Whatever the history has: nothing lies between
     /// here and an earlier position that does not come again.
     pub(super) fn continues(&self, frame: Frame) -> bool {
-        frame.epoch == self.epoch && frame.offset <= self.offset
+        self.epoch != 0 && frame.epoch == self.epoch && frame.offset <= self.offset
     }
 
     /// Whether the frame names a later position in this epoch.

@@ -26,6 +26,10 @@ pub(super) enum Ask {
 }
 
 impl Ask {
+    pub(super) fn is_publish(self) -> bool {
+        matches!(self, Self::Publish { .. })
+    }
+
     /// Whether the driver's user waits for an outcome.
     pub(super) fn is_users(self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Call | Self::Stream | Self::Read)
@@ -49,7 +53,7 @@ pub(super) struct Request {
     pub(super) on: u8,
     /// It was sent on an earlier connection.
     pub(super) again: bool,
-    /// When the answer is no longer waited for.
+    /// When the answer is no longer waited for; of a publish, which has no such moment, how far its topic had come.
     pub(super) until: Millis,
 }
 

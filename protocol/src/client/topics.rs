@@ -22,7 +22,7 @@ impl Client {
         subscription.count += 1;
         match subscription.phase {
             Phase::Live => {
-                let at = Position { epoch: subscription.epoch, offset: subscription.offset };
+                let at = subscription.position();
                 self.outputs.push(Output::Subscribed { topic, how: Continuity::Fresh, at });
             }
             Phase::Off if subscription.count == 1 => {
@@ -139,8 +139,12 @@ impl Client {
         if frame.kind != Kind::Reply {
             return self.refused(topic, ErrorCode(frame.code));
         }
-        if subscription.phase == Phase::Live && subscription.is_ahead(frame) {
-            // The server's own subscription came meanwhile: the position that was asked from counts no more.
+        let leaves_out = frame.flags & Frame::VERSION != 0;
+        if (subscription.phase == Phase::Live && subscription.is_ahead(frame))
+            || (leaves_out && subscription.continues(frame))
+        {
+            // The position that was asked from counts no more: the server's own subscription came meanwhile, or the events go on
+            // here from behind a snapshot, which is not taken, and of which nothing follows.
             return self.ask(topic);
         }
         self.settle(Frame { topic, ..frame });
@@ -280,7 +284,7 @@ impl Client {
             subscription.phase = Phase::Asked;
             subscription.retry_at = NEVER;
         }
-        let at = Position { epoch: subscription.epoch, offset: subscription.offset };
+        let at = subscription.position();
         let since = (at.epoch != 0).then_some(at);
         self.speak().push(Output::Subscribe { id, topic, since });
     }

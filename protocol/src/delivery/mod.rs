@@ -7,8 +7,10 @@
 //! A subscription whose socket does not keep up begins to catch up, unless its topic's [`Overflow`] says to close: so nothing of it
 //! piles up, and how its cursor reads on is what the policies differ in.
 
+mod left_out;
 mod queue;
 
+pub use left_out::{Included, Piece, leave_out};
 pub use queue::{LAG_BYTES, Queue, QueueLimits};
 
 use crate::topic::{Missing, Reading};

@@ -31,6 +31,8 @@ pub struct ClientFrame<'a> {
     pub mid: Option<Cow<'a, str>>,
     /// The epoch in which a publish was first sent.
     pub epoch: Option<Cow<'a, str>>,
+    /// An offset that its topic had then.
+    pub after: Option<u64>,
 }
 
 /// The longest `mid`.
@@ -108,6 +110,8 @@ struct Fields<'a> {
     mid: Option<Text<'a>>,
     #[serde(borrow, default)]
     epoch: Option<Text<'a>>,
+    #[serde(default)]
+    after: Option<u64>,
 }
 
 /// serde borrows a text within an `Option` only if told so by a type.
@@ -143,6 +147,7 @@ impl<'a> ClientFrame<'a> {
             id: fields.id,
             mid: fields.mid.map(|Text(mid)| mid),
             epoch: fields.epoch.map(|Text(epoch)| epoch),
+            after: fields.after,
         })
     }
 }
@@ -203,6 +208,9 @@ pub struct Subscribe {
     /// The position to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Position>,
+    /// The version of the snapshot from which the client came to that position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Whether the topic's state is asked for, unless `since` can be recovered.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub snapshot: bool,
@@ -215,7 +223,7 @@ impl Subscribe {
     /// Asks for a topic's events, and nothing else.
     #[must_use]
     pub fn to(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), since: None, snapshot: false, presence: None }
+        Self { topic: topic.into(), since: None, version: None, snapshot: false, presence: None }
     }
 }
 
@@ -315,13 +323,13 @@ pub fn write_data(topic: &str, id: Option<u64>, data: &RawValue) -> String {
     to_json(&Frame { topic, id, data: Some(data) })
 }
 
-/// The text of a publish that counts once however often it is sent; with `epoch` it is sent again.
+/// The text of a publish that counts once however often it is sent; `again`, with a position from before it was first sent.
 #[must_use]
 pub fn write_publish(
     topic: &str,
     id: u64,
     mid: &str,
-    epoch: Option<&str>,
+    again: Option<&Position>,
     data: &RawValue,
 ) -> String {
     #[derive(Serialize)]
@@ -331,9 +339,12 @@ pub fn write_publish(
         mid: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         epoch: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
         data: &'a RawValue,
     }
-    to_json(&Publish { topic, id, mid, epoch, data })
+    let epoch = again.map(|again| &*again.epoch);
+    to_json(&Publish { topic, id, mid, epoch, after: again.map(|again| again.offset), data })
 }
 
 #[cfg(test)]
@@ -421,11 +432,13 @@ mod tests {
 
     #[test]
     fn a_publish_that_counts_once_reads_back() {
-        for epoch in [None, Some("e\"")] {
-            let text = write_publish("a\"b", 7, "m\"", epoch, RawValue::NULL);
+        for again in [None, Some(Position { epoch: "e\"".into(), offset: 41 })] {
+            let text = write_publish("a\"b", 7, "m\"", again.as_ref(), RawValue::NULL);
             let frame = ClientFrame::parse(&text, 4).unwrap();
             let read = (&*frame.topic, frame.id, frame.mid.as_deref(), frame.epoch.as_deref());
+            let epoch = again.as_ref().map(|again| &*again.epoch);
             assert_eq!(read, ("a\"b", Some(7), Some("m\""), epoch));
+            assert_eq!(frame.after, again.map(|again| again.offset));
             assert_eq!((frame.kind, frame.data.get()), (Kind::Other, "null"));
         }
     }

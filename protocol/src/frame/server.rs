@@ -83,6 +83,9 @@ pub struct Subscribed {
     /// Whether nothing after `since` is missing; absent where `since` was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
+    /// The application's version of the snapshot: to be sent with the position to go on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The topic's state as of that position or later, where it was asked for and there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Box<RawValue>>,
@@ -442,6 +445,7 @@ mod tests {
             position: position.clone(),
             head: 9,
             recovered: Some(true),
+            version: None,
             snapshot: None,
         };
         check(
@@ -450,10 +454,16 @@ mod tests {
         );
         check(write_item(4, &[1]), r#"{"topic":"$item","re":4,"data":[1]}"#);
         let (before, behind) =
-            write_around_snapshot(2, &Subscribed { recovered: None, ..subscribed });
+            write_around_snapshot(2, &Subscribed { recovered: None, ..subscribed.clone() });
         check(
             format!("{before}[1]{behind}"),
             r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"snapshot":[1]}}"#,
+        );
+        let of_version = Subscribed { recovered: None, version: Some("7".into()), ..subscribed };
+        let (before, behind) = write_around_snapshot(2, &of_version);
+        check(
+            format!("{before}[1]{behind}"),
+            r#"{"topic":"$reply","re":2,"data":{"epoch":"e","offset":3,"head":9,"version":"7","snapshot":[1]}}"#,
         );
         check(
             write_subscribed("a", &position),

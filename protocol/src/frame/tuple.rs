@@ -62,6 +62,8 @@ struct Data<'a> {
     #[serde(borrow, deserialize_with = "present")]
     recovered: Field<'a>,
     #[serde(borrow, deserialize_with = "present")]
+    version: Field<'a>,
+    #[serde(borrow, deserialize_with = "present")]
     code: Field<'a>,
     #[serde(borrow, deserialize_with = "present")]
     after: Field<'a>,
@@ -170,6 +172,9 @@ impl<'a> Tuple<'a> {
                 frame.to = integer(data.head).unwrap_or(0);
                 frame.ms = integer(data.token_ms).unwrap_or(0);
                 frame.flags = recovered(data.recovered);
+                if string(data.version).is_some() {
+                    frame.flags |= Frame::VERSION;
+                }
                 tuple.epoch = string(data.epoch);
             }
             Kind::Error => {

@@ -52,6 +52,8 @@ pub struct Mids {
     oldest: BTreeMap<u64, (Millis, Arc<str>)>,
     len: usize,
     bytes: usize,
+    /// The newest that was forgotten, but for those that its own scope counts.
+    forgotten: u64,
 }
 
 /// The names of one scope, oldest first; there is at least one.
@@ -60,6 +62,8 @@ struct Scope {
     names: VecDeque<Name>,
     /// Of the same names.
     hashes: VecDeque<u16>,
+    /// The newest that was one too many.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,14 @@ impl Mids {
         self.scopes.get(scope)?.find(name)
     }
 
+    /// Whether every name of a scope is remembered that a publish after `offset` was made under: then one that is not found there was not
+    /// made.
+    #[must_use]
+    pub fn reaches(&self, scope: &str, offset: u64) -> bool {
+        let of_scope = self.scopes.get(scope).map_or(0, |scope| scope.forgotten);
+        offset >= self.forgotten.max(of_scope)
+    }
+
     /// A publish was made under this name, which [`find`](Self::find) has just not found. `offset` is above all before it.
     pub fn remember(&mut self, scope: &Arc<str>, name: &Arc<str>, offset: u64, now: Millis) {
         let within = self.scopes.entry(Arc::clone(scope)).or_insert_with(|| {
@@ -97,6 +109,7 @@ impl Mids {
         self.bytes += NAME_BYTES + name.len();
         let first = within.names.front().filter(|_| within.names.len() > self.window.names);
         if let Some(first) = first.map(|first| first.offset) {
+            within.forgotten = first;
             self.forget(first);
         }
         while self.bytes > self.window.bytes && self.drop_oldest() > 0 {}
@@ -114,6 +127,7 @@ impl Mids {
     pub fn drop_oldest(&mut self) -> usize {
         let before = self.bytes;
         if let Some((&oldest, _)) = self.oldest.first_key_value() {
+            self.forgotten = self.forgotten.max(oldest);
             self.forget(oldest);
         }
         before - self.bytes
@@ -158,6 +172,7 @@ impl Mids {
             None => {
                 self.bytes -= SCOPE_BYTES + scope.len();
                 self.scopes.remove(&scope);
+                self.forgotten = self.forgotten.max(offset);
             }
         }
     }
@@ -269,11 +284,29 @@ mod tests {
         }
         while mids.len() > 1 {
             mids.drop_oldest();
-            let Scope { names, hashes } = &mids.scopes["ann"];
+            let Scope { names, hashes, .. } = &mids.scopes["ann"];
             let room = 3 * names.len().max(4);
             assert!(names.capacity() <= room && hashes.capacity() <= room);
         }
         check(&mut mids, 0, &[("ann", "1000", Some(1_000))]);
+    }
+
+    #[test]
+    fn what_is_not_found_was_not_made_if_nothing_was_forgotten_since() {
+        let mut mids = Mids::new(WINDOW);
+        for offset in 1..=5 {
+            remember(&mut mids, "ann", &format!("{offset}"), offset, 10 * offset);
+        }
+        assert!(mids.reaches("ann", 2) && !mids.reaches("ann", 1), "two were too many");
+        assert!(mids.reaches("bob", 0), "of bob none was");
+        mids.expire(131);
+        assert!(mids.reaches("bob", 3) && !mids.reaches("bob", 2), "ann's third was too old");
+        mids.drop_oldest();
+        mids.drop_oldest();
+        assert!(mids.is_empty() && mids.reaches("ann", 5) && !mids.reaches("ann", 4));
+        let mut none = Mids::new(Window { names: 0, ..WINDOW });
+        remember(&mut none, "ann", "1", 7, 0);
+        assert!(!none.reaches("ann", 6));
     }
 
     #[test]
@@ -332,6 +365,7 @@ mod tests {
             publishes in prop::collection::vec((0u8..12, 0u8..8, 0usize..3, 0u64..30), 0..200),
         ) {
             let (mut mids, mut naive, mut now, mut head) = (Mids::new(WINDOW), Naive::default(), 0, 0);
+            let mut made = Vec::<(String, u64)>::new();
             for (scope, name, length, wait) in publishes {
                 now += wait;
                 head += 1 + wait % 3;
@@ -339,6 +373,7 @@ mod tests {
                 let found = mids.find(&scope, &name, now);
                 prop_assert_eq!(found, naive.find(&scope, &name, now));
                 if found.is_none() {
+                    made.push((scope.clone(), head));
                     remember(&mut mids, &scope, &name, head, now);
                     naive.remember(&scope, &name, head, now);
                 }
@@ -346,6 +381,13 @@ mod tests {
                 prop_assert!(mids.bytes() <= WINDOW.bytes);
                 for (scope, name, offset, _) in naive.0.clone() {
                     prop_assert_eq!(mids.find(&scope, &name, now), Some(offset));
+                }
+                let is_gone = |made: &&(String, u64)| naive.0.iter().all(|one| one.2 != made.1);
+                for (scope, _) in &made {
+                    let last = made.iter().filter(is_gone).rfind(|made| made.0 == *scope);
+                    prop_assert!(last.is_none_or(|last| !mids.reaches(scope, last.1 - 1)));
+                    let last = made.iter().rfind(is_gone).map_or(0, |last| last.1);
+                    prop_assert!(mids.reaches(scope, last));
                 }
             }
         }

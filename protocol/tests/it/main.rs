@@ -10,6 +10,10 @@ mod hashes;
 #[cfg(feature = "schema")]
 mod mapping;
 mod names;
+#[path = "../shared/numbers.rs"]
+mod numbers;
+#[path = "../shared/random.rs"]
+mod random;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "json")]

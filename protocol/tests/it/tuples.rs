@@ -118,8 +118,13 @@ fn what_a_server_writes_is_read_back() {
     }
     for (recovered, flags) in [(None, 0), (Some(true), 1), (Some(false), 2)] {
         let position = at.clone();
-        let subscribed =
-            server::Subscribed { position, head: MAX_INTEGER, recovered, snapshot: None };
+        let subscribed = server::Subscribed {
+            position,
+            head: MAX_INTEGER,
+            recovered,
+            version: None,
+            snapshot: None,
+        };
         check(
             &server::write_reply(7, &subscribed),
             Numbers {

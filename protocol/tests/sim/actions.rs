@@ -5,7 +5,10 @@ use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
 };
 
-use crate::{random::Random, setup::Setup};
+use crate::{
+    random::Random,
+    setup::{MEMBERS, STORE, Setup},
+};
 
 /// A pause, then an action.
 #[derive(Clone, Debug)]
@@ -28,6 +31,28 @@ pub(crate) enum Action {
     ReadState {
         client: usize,
         topic: usize,
+    },
+    /// The client's user wants to be a member, or to be shown otherwise.
+    Join {
+        client: usize,
+    },
+    /// The client's user asks for a range of a topic's history, bounded by so much before its head.
+    History {
+        client: usize,
+        topic: usize,
+        after: Option<u64>,
+        before: Option<u64>,
+        limit: usize,
+    },
+    Call {
+        client: usize,
+        timeout_ms: Millis,
+        takes_ms: Millis,
+    },
+    /// The client's user no longer wants one of its outcomes.
+    Cancel {
+        client: usize,
+        which: usize,
     },
     Publish {
         client: usize,
@@ -93,8 +118,15 @@ pub(crate) enum Action {
     Trouble {
         ms: Millis,
     },
+    /// A process ends and begins anew.
     Restart {
+        node: usize,
         down_ms: Millis,
+    },
+    /// A process is replaced: it asks its clients to move, and ends.
+    Deploy {
+        node: usize,
+        deadline_ms: Millis,
     },
     /// The broker forgets what nobody needs.
     Sweep,
@@ -140,16 +172,36 @@ impl Step {
 impl Action {
     fn draw(setup: &Setup, random: &mut Random) -> Self {
         let client = random.index(setup.clients);
-        let topic = random.index(setup.topics.len());
+        let any_topic = random.index(setup.topics.len());
+        let topic = random.index(MEMBERS);
         let count = random.pick(&[1, 1, 2, 5, 12, 30]);
         let keys = random.pick(&[1, 3, 10]);
         let bytes = random.pick(&[40, 90, 90, 300]);
-        match random.below(100) {
-            0..=15 => Self::Subscribe { client, topic },
-            16..=19 => Self::Unsubscribe { client, topic },
-            20..=22 => Self::ReadState { client, topic },
-            23..=38 => Self::Publish { client, topic, count: count.min(12), keys, bytes },
-            39..=55 => Self::ServerPublish { topic, count, keys, bytes },
+        match random.below(116) {
+            0..=15 => Self::Subscribe { client, topic: any_topic },
+            16..=19 => Self::Unsubscribe { client, topic: any_topic },
+            20..=22 => Self::ReadState { client, topic: any_topic },
+            // What the application stores, it publishes.
+            23..=38 if topic != STORE => {
+                Self::Publish { client, topic, count: count.min(12), keys, bytes }
+            }
+            23..=55 => Self::ServerPublish { topic, count, keys, bytes },
+            100..=103 => Self::Join { client },
+            104..=106 => {
+                let mut bound = || random.percent(50).then(|| random.below(12));
+                let (after, before) = (bound(), bound());
+                Self::History { client, topic, after, before, limit: random.pick(&[1, 3, 100]) }
+            }
+            107..=112 => Self::Call {
+                client,
+                timeout_ms: random.pick(&[0, 40, 3_000, 30_000]),
+                takes_ms: random.pick(&[0, 1, 30, 500]),
+            },
+            113 => Self::Cancel { client, which: random.index(8) },
+            114..=115 => Self::Deploy {
+                node: random.index(setup.nodes),
+                deadline_ms: random.pick(&[30, 800, 4_000]),
+            },
             56..=60 => Self::Flood {
                 topic,
                 times: random.pick(&[5, 20, 40]),
@@ -158,7 +210,7 @@ impl Action {
                 keys,
             },
             61..=62 => Self::Lose { topic, events: random.pick(&[1, 1, 3]) },
-            63..=66 => Self::Adopt { client, topic },
+            63..=66 => Self::Adopt { client, topic: topic.max(1) },
             67..=68 => Self::Expel {
                 client,
                 topic,
@@ -174,7 +226,9 @@ impl Action {
             83..=84 => Self::Offline { client, ms: random.pick(&[500, 8_000]) },
             85..=90 => Self::Read { client, pace_ms: random.pick(&[0, 3, 20, 50, 700]) },
             91 => Self::Trouble { ms: random.pick(&[20, 2_000]) },
-            92 => Self::Restart { down_ms: random.pick(&[0, 1_000]) },
+            92 => {
+                Self::Restart { node: random.index(setup.nodes), down_ms: random.pick(&[0, 1_000]) }
+            }
             93 => Self::Sweep,
             94..=95 => Self::Wake { client },
             96 => Self::Close { client },

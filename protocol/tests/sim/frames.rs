@@ -1,11 +1,18 @@
 //! What goes over the wire, as values: docs/wire.md without its JSON, which has tests of its own.
 
-use std::rc::Rc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use tidewire_protocol::{Millis, code::CloseCode};
 
 /// An epoch's name.
 pub(crate) type EpochName = u64;
+
+/// A user's number, and what is shown of one.
+pub(crate) type User = usize;
+pub(crate) type Shown = u64;
 
 /// What was published. Its payload is a number that no other event has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +23,28 @@ pub(crate) struct Event {
     pub(crate) removed: bool,
     /// How long its frame is.
     pub(crate) bytes: usize,
+    /// Of what the application stores; not on the wire.
+    pub(crate) version: Option<u64>,
+    /// In a topic of members: who came or changed, with what is shown, and who left.
+    pub(crate) members: Rc<[(User, Option<Shown>)]>,
+}
+
+/// A range of history that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) after: Option<u64>,
+    pub(crate) before: Option<u64>,
+    pub(crate) limit: usize,
+}
+
+/// A topic's state, as a snapshot has it.
+#[derive(Clone, Debug)]
+pub(crate) enum Snapshot {
+    /// What history has, or the last event of each key that is there.
+    Events(Rc<[Record]>),
+    /// The payloads that the application has stored.
+    Store(Rc<BTreeSet<u64>>),
+    Members(Rc<BTreeMap<User, Shown>>),
 }
 
 /// An event in its topic.
@@ -43,23 +72,48 @@ pub(crate) enum Up {
         id: u32,
         topic: usize,
         since: Option<At>,
+        /// Of the snapshot that the client has.
+        version: Option<u64>,
         snapshot: bool,
+        presence: Option<Shown>,
     },
     /// A `$subscribe` for the state alone, beside a subscription.
     ReadState {
         id: u32,
         topic: usize,
+        presence: Option<Shown>,
+    },
+    /// A publish of a member: what it wants to be shown as.
+    Wish {
+        id: u32,
+        wish: Shown,
+    },
+    History {
+        id: u32,
+        topic: usize,
+        range: Range,
+    },
+    /// A call whose answer is known from its payload.
+    Call {
+        id: u32,
+        payload: u64,
+        timeout_ms: Millis,
+        /// How long the application's handler takes.
+        takes_ms: Millis,
+    },
+    Cancel {
+        id: u32,
     },
     Unsubscribe {
         id: u32,
         topic: usize,
     },
-    /// `epoch` where it is sent again.
+    /// `again`, where it was sent before: the epoch then, and a position before it.
     Publish {
         id: u32,
         topic: usize,
         event: Rc<Event>,
-        epoch: Option<EpochName>,
+        again: Option<At>,
     },
     Pong,
     /// The client's end is closed, by a close frame or without.
@@ -74,9 +128,12 @@ impl Up {
             Self::Hello { id }
             | Self::Subscribe { id, .. }
             | Self::ReadState { id, .. }
+            | Self::Wish { id, .. }
+            | Self::History { id, .. }
+            | Self::Call { id, .. }
             | Self::Unsubscribe { id, .. }
             | Self::Publish { id, .. } => id,
-            Self::Pong | Self::Closed { .. } => 0,
+            Self::Cancel { .. } | Self::Pong | Self::Closed { .. } => 0,
         }
     }
 
@@ -99,6 +156,17 @@ pub(crate) enum Down {
     Reply {
         re: u32,
         reply: Option<Reply>,
+    },
+    /// A call's answer.
+    Answer {
+        re: u32,
+        payload: u64,
+    },
+    /// A range of history, and the head then.
+    Events {
+        re: u32,
+        head: At,
+        records: Rc<[Record]>,
     },
     Error {
         re: u32,
@@ -138,8 +206,10 @@ pub(crate) struct Reply {
     pub(crate) at: At,
     pub(crate) head: u64,
     pub(crate) recovered: Option<bool>,
-    /// The topic's state as of `at`: what the history has, or the last event of each key that is there.
-    pub(crate) snapshot: Option<Rc<[Record]>>,
+    /// The topic's state as of `at`.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Of that state, where the application has one.
+    pub(crate) version: Option<u64>,
 }
 
 impl Down {
@@ -147,11 +217,27 @@ impl Down {
         match self {
             Self::Event { record, .. } => record.event.bytes,
             Self::Reply { reply: Some(Reply { snapshot: Some(snapshot), .. }), .. } => {
-                80 + size(snapshot)
+                80 + snapshot.bytes()
             }
+            Self::Events { records, .. } => 80 + size(records),
             _ => 80,
         }
     }
+}
+
+impl Snapshot {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Events(records) => size(records),
+            Self::Store(payloads) => 10 * payloads.len(),
+            Self::Members(members) => 20 * members.len(),
+        }
+    }
+}
+
+/// What a call is answered.
+pub(crate) fn answer_to(payload: u64) -> u64 {
+    payload * 2 + 1
 }
 
 pub(crate) fn size(records: &[Record]) -> usize {

@@ -9,8 +9,10 @@ mod actions;
 mod client;
 mod frames;
 mod network;
+#[path = "../shared/numbers.rs"]
 mod numbers;
 mod oracle;
+#[path = "../shared/random.rs"]
 mod random;
 mod run;
 mod schedule;

@@ -95,13 +95,11 @@ pub(crate) struct Socket {
 pub(crate) struct Network {
     seed: u64,
     pub(crate) sockets: Vec<Socket>,
-    /// The server's process does not listen until then.
-    pub(crate) unreachable_until: Millis,
 }
 
 impl Network {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, sockets: Vec::new(), unreachable_until: 0 }
+        Self { seed, sockets: Vec::new() }
     }
 
     /// A socket that has opened.

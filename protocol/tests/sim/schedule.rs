@@ -13,8 +13,16 @@ pub(crate) enum Wake {
     Connection(usize),
     /// The application publishes again.
     Flood(usize),
-    /// A pass of a topic's events to its subscribers.
-    Pass(usize),
+    /// The application publishes what it has stored.
+    Stored(usize),
+    /// A pass, at a node, of a topic's events to its subscribers.
+    Pass(usize, usize),
+    /// A node's members.
+    Members(usize),
+    /// A node's draining.
+    Drain(usize),
+    /// The broker hears no more of a node that was lost.
+    Lease(u64),
 }
 
 /// The time, and the wakes in order; of one moment, in order of their asking.

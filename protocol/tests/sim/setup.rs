@@ -3,7 +3,8 @@
 use tidewire_protocol::{
     Millis,
     delivery::{Overflow, QueueLimits},
-    topic::Retention,
+    presence::Timing,
+    topic::{Retention, mids::Window},
 };
 
 use crate::random::Random;
@@ -12,6 +13,10 @@ use crate::random::Random;
 pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) clients: usize,
+    /// Clients of so many users, in turn.
+    pub(crate) users: usize,
+    /// Servers on one broker. A single one has the broker in its own memory.
+    pub(crate) nodes: usize,
     pub(crate) topics: Vec<Rule>,
     pub(crate) queue: QueueLimits,
     pub(crate) ping_ms: Millis,
@@ -22,12 +27,37 @@ pub(crate) struct Setup {
     pub(crate) batch: usize,
     pub(crate) slice: usize,
     pub(crate) page: usize,
+    /// Calls of a session that may run at once.
+    pub(crate) calls: usize,
+    /// The publishes that are remembered.
+    pub(crate) window: Window,
+    pub(crate) presence: Timing,
+}
+
+/// The topic that has members, and that of its members.
+pub(crate) const HALL: usize = 0;
+pub(crate) const MEMBERS: usize = 5;
+
+/// The topic of what the application stores.
+pub(crate) const STORE: usize = 4;
+
+/// What a topic is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Its events; its state is what history has of them.
+    Events,
+    /// Keys; its state is the last event of each.
+    Keys,
+    /// What the application stores, which is also its state; with versions or without.
+    Store { versions: bool },
+    /// The members of another.
+    Members,
 }
 
 /// How a topic is kept and delivered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    pub(crate) keyed: bool,
+    pub(crate) content: Content,
     pub(crate) keep: Retention,
     pub(crate) overflow: Overflow,
     /// Offsets have holes, as some brokers' have.
@@ -38,10 +68,13 @@ impl Setup {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed, 1);
         let random = &mut random;
+        let clients = random.pick(&[1, 2, 3, 4, 8]);
         Self {
             seed,
-            clients: random.pick(&[1, 2, 3, 4, 8]),
-            topics: (0..4).map(|topic| Rule::new(topic, random)).collect(),
+            clients,
+            users: random.pick(&[1, clients.div_ceil(2), clients]),
+            nodes: random.pick(&[1, 2]),
+            topics: (0..=MEMBERS).map(|topic| Rule::new(topic, random)).collect(),
             queue: QueueLimits {
                 messages: random.pick(&[3, 8, 20]),
                 bytes: random.pick(&[600, 2_000, 8_000]),
@@ -52,6 +85,13 @@ impl Setup {
             batch: random.pick(&[1, 4, 64]),
             slice: random.pick(&[1, 2, 64]),
             page: random.pick(&[1, 3, 64]),
+            calls: random.pick(&[1, 2, 8]),
+            window: Window {
+                names: random.pick(&[2, 10, 1_000, 1_000]),
+                age_ms: random.pick(&[300, 20_000, 600_000, 600_000]),
+                bytes: random.pick(&[1_000, 1 << 20, 1 << 20]),
+            },
+            presence: Timing { grace_ms: random.pick(&[1_000, 5_000]), ..Timing::default() },
         }
     }
 }
@@ -63,13 +103,24 @@ impl Rule {
             age_ms: random.pick(&[500, 20_000, 3_600_000, 3_600_000]),
             bytes: random.pick(&[500, 5_000, 1_000_000]),
         };
-        let keyed = topic % 2 == 1;
+        let content = match topic {
+            1 | 3 => Content::Keys,
+            STORE => Content::Store { versions: random.percent(60) },
+            MEMBERS => Content::Members,
+            _ => Content::Events,
+        };
         let overflow = match topic {
-            0 => Overflow::Close,
             1 => Overflow::Conflate,
             2 => random.pick(&[Overflow::DropOldest, Overflow::Resync]),
-            _ => random.pick(&[Overflow::Conflate, Overflow::DropOldest, Overflow::Resync]),
+            3 => random.pick(&[Overflow::Conflate, Overflow::DropOldest, Overflow::Resync]),
+            STORE => random.pick(&[Overflow::Close, Overflow::DropOldest, Overflow::Resync]),
+            _ => Overflow::Close,
         };
-        Self { keyed, keep, overflow, sparse: !keyed && random.percent(40) }
+        let sparse = matches!(content, Content::Events | Content::Store { .. });
+        Self { content, keep, overflow, sparse: sparse && random.percent(40) }
+    }
+
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.content == Content::Keys
     }
 }

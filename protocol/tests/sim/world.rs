@@ -1,18 +1,20 @@
 //! A seed's world: the server, its clients, what lies between them, and all that is done to them; on virtual time.
 
+use std::rc::Rc;
+
 use tidewire_protocol::Millis;
 
 use crate::{
     actions::{Action, Step},
     client::Client,
-    frames::Event,
+    frames::{Event, Range, Shown, User},
     network::Network,
     oracle::Oracle,
     random::Random,
     run,
     schedule::{Schedule, Wake},
     server::Server,
-    setup::Setup,
+    setup::{Content, MEMBERS, STORE, Setup},
 };
 
 /// How long all may take to be well again once the network is: twice the longest delay of a reconnect, and what a dead peer takes
@@ -53,6 +55,8 @@ pub(crate) struct World {
     random: Random,
     published: u64,
     floods: Vec<Flood>,
+    /// What the application has stored and not published yet.
+    stored: Vec<Option<Event>>,
 }
 
 /// Publishes of the application that go on for a while.
@@ -80,6 +84,7 @@ impl World {
             random: Random::new(setup.seed, 4),
             published: 0,
             floods: Vec::new(),
+            stored: Vec::new(),
         }
     }
 
@@ -112,17 +117,22 @@ impl World {
                 Wake::Client(client) => self.clients[client].turn(&mut self.env),
                 Wake::Connection(socket) => self.server.wake(socket, &mut self.env),
                 Wake::Flood(number) => self.flood(number),
-                Wake::Pass(topic) => self.server.pass(topic, &mut self.env),
+                Wake::Stored(number) => self.publish_stored(number),
+                Wake::Pass(node, topic) => self.server.pass(node, topic, &mut self.env),
+                Wake::Members(node) => self.server.tell_members(node, &mut self.env),
+                Wake::Drain(node) => self.server.end_drain(node, &mut self.env),
+                Wake::Lease(node) => self.server.end_lease(node, &mut self.env),
             }
         }
     }
 
     fn event(&mut self, topic: usize, keys: u8, bytes: usize) -> Event {
         self.published += 1;
-        let keyed = self.setup.topics[topic].keyed;
+        let keyed = self.setup.topics[topic].is_keyed();
         let key = keyed.then(|| self.random.below(keys.into()) as u8);
         let removed = keyed && self.random.percent(20);
-        Event { payload: self.published, key, removed, bytes }
+        let payload = self.published;
+        Event { payload, key, removed, bytes, version: None, members: Rc::new([]) }
     }
 
     fn act(&mut self, action: &Action) {
@@ -132,6 +142,21 @@ impl World {
             Action::Subscribe { client, topic } => clients[client].subscribe(topic, env),
             Action::Unsubscribe { client, topic } => clients[client].unsubscribe(topic, env),
             Action::ReadState { client, topic } => clients[client].read_state(topic, env),
+            Action::Join { client } => {
+                self.published += 1;
+                clients[client].join(self.published, env);
+            }
+            Action::History { client, topic, after, before, limit } => {
+                let head = server.head(topic).offset;
+                let bound = |back: Option<u64>| back.map(|back| head.saturating_sub(back));
+                let range = Range { after: bound(after), before: bound(before), limit };
+                clients[client].history(topic, range, env);
+            }
+            Action::Call { client, timeout_ms, takes_ms } => {
+                self.published += 1;
+                clients[client].call(self.published, timeout_ms, takes_ms, env);
+            }
+            Action::Cancel { client, which } => clients[client].cancel(which, env),
             Action::Publish { client, topic, count, keys, bytes } => {
                 for _ in 0..count {
                     let event = self.event(topic, keys, bytes);
@@ -170,11 +195,12 @@ impl World {
                 }
             }
             Action::Read { client, pace_ms } => clients[client].pace_ms = pace_ms,
-            Action::Trouble { ms } => server.trouble(env.schedule.now + ms),
-            Action::Restart { down_ms } => {
-                env.network.unreachable_until = env.schedule.now + down_ms;
-                server.restart(env);
+            Action::Trouble { ms } => {
+                env.oracle.trouble(now + ms);
+                server.trouble(now + ms);
             }
+            Action::Restart { node, down_ms } => server.restart(node, down_ms, env),
+            Action::Deploy { node, deadline_ms } => server.deploy(node, deadline_ms, env),
             Action::Sweep => server.sweep(env.schedule.now),
             Action::Wake { client } => clients[client].wake_up(env),
             Action::Close { client } => clients[client].close(env),
@@ -187,7 +213,23 @@ impl World {
     fn publish(&mut self, topic: usize, count: u64, keys: u8, bytes: usize) {
         for _ in 0..count {
             let event = self.event(topic, keys, bytes);
-            self.server.publish(topic, event.into(), None, None, &mut self.env);
+            let Content::Store { versions } = self.setup.topics[topic].content else {
+                self.server.publish_own(topic, event, &mut self.env);
+                continue;
+            };
+            // It publishes what it has committed, sooner or later.
+            let now = self.env.schedule.now;
+            let version = self.server.commit(event.payload, now);
+            self.env.oracle.stored(event.payload);
+            let wait = self.random.pick(&[0, 0, 1, 30, 200]);
+            self.env.schedule.at(now + wait, Wake::Stored(self.stored.len()));
+            self.stored.push(Some(Event { version: versions.then_some(version), ..event }));
+        }
+    }
+
+    fn publish_stored(&mut self, number: usize) {
+        if let Some(event) = self.stored[number].take() {
+            self.server.publish_own(STORE, event, &mut self.env);
         }
     }
 
@@ -203,16 +245,16 @@ impl World {
 
     /// A last event of each topic, which shows whatever was missed before it.
     fn publish_last(&mut self) {
-        for topic in 0..self.setup.topics.len() {
-            self.server.lose(topic, 0);
+        self.server.lose_none();
+        for topic in 0..MEMBERS {
             self.publish(topic, 1, 1, 40);
         }
+        (0..self.stored.len()).for_each(|number| self.publish_stored(number));
     }
 
     /// Ends all that is done to it, and waits until it is well: then each topic gets one more event, which has to come to all.
     fn settle(&mut self) {
         let now = self.env.schedule.now;
-        self.env.network.unreachable_until = now;
         self.server.trouble(now);
         for client in &mut self.clients {
             client.pace_ms = 0;
@@ -225,6 +267,9 @@ impl World {
         if self.env.oracle.fault().is_none() {
             let wanted = self.wanted();
             self.env.oracle.finish(&wanted);
+            if self.clients.iter().any(Client::leaks) {
+                self.env.oracle.fail("a client holds the number of an epoch that no topic is in");
+            }
         }
     }
 
@@ -261,7 +306,19 @@ impl World {
         let behind =
             behind.map(|(client, topic)| format!("client {client} is behind in topic {topic}"));
         let lags = || (!self.server.is_live()).then(|| "a subscription is not live".to_owned());
-        behind.or_else(lags)
+        let epoch = self.server.head(MEMBERS).epoch;
+        let members = || self.env.oracle.members_left(epoch, &self.wishes());
+        let stored = || self.stored.iter().any(Option::is_some);
+        let unpublished = || stored().then(|| "not all that is stored is published".to_owned());
+        behind.or_else(lags).or_else(members).or_else(unpublished)
+    }
+
+    /// What clients' users want to be shown as.
+    fn wishes(&self) -> Vec<(User, Shown)> {
+        let clients = self.clients.iter().enumerate();
+        let wish =
+            |(number, client): (usize, &Client)| Some((number % self.setup.users, client.wish?));
+        clients.filter_map(wish).collect()
     }
 
     /// What clients' users follow.

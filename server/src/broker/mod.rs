@@ -6,7 +6,8 @@
 //!   gets every event after the position that `attach` gave, perhaps some of them before `attach` has returned.
 //! - **Acknowledgement.** `publish` resolves when the event is appended; an error means that it was not, or that it is not known.
 //! - **Idempotency.** A publish with [`Publish::once`] whose scope and name were appended to the topic within the last 10 minutes, as one of the
-//!   scope's last 1,000, is not appended again and resolves with the first one's place.
+//!   scope's last 1,000, is not appended again and resolves with the first one's place. With [`Publish::after`] one that is no longer
+//!   remembered is not appended either.
 //! - **History.** `read` gives the events after a position, or says what of them is gone; never a part of them in silence. A cursor that
 //!   reads on from the end of each page comes to the head, whatever is published meanwhile.
 //! - **State.** Of a keyed topic the last event of each key is kept beyond its history, until the key is removed. It is bounded: an
@@ -49,6 +50,9 @@ pub enum BrokerError {
     /// The topic has begun a new epoch since the publish was made.
     #[error("the topic has begun a new epoch: whether it was published is not known")]
     OtherEpoch,
+    /// So much was published since the publish was first made, or so long ago, that it may have been forgotten.
+    #[error("whether it was published before is no longer remembered")]
+    Forgotten,
 }
 
 /// What is published. It never changes, and everybody shares it.
@@ -121,13 +125,16 @@ pub struct Publish {
     pub once: Option<Once>,
     /// Appends it in this epoch only; in another it is refused with [`BrokerError::OtherEpoch`].
     pub epoch: Option<Box<str>>,
+    /// It is made again, and was first made when its topic had this offset, or a later one: where what is remembered does not tell whether it
+    /// was appended, it is refused with [`BrokerError::Forgotten`].
+    pub after: Option<u64>,
 }
 
 impl Publish {
     /// A publish without conditions.
     #[must_use]
     pub const fn new(event: Arc<Event>, keep: Keep) -> Self {
-        Self { event, keep, once: None, epoch: None }
+        Self { event, keep, once: None, epoch: None, after: None }
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) struct Frame {
     pub(super) id: Option<u64>,
     mid: Option<Arc<str>>,
     epoch: Option<Box<str>>,
+    after: Option<u64>,
     /// The length of its text.
     pub(super) bytes: usize,
 }
@@ -69,6 +70,7 @@ impl Frame {
             id: frame.id,
             mid: frame.mid.as_deref().map(Into::into),
             epoch: frame.epoch.as_deref().map(Into::into),
+            after: frame.after,
             bytes,
         }
     }
@@ -194,6 +196,8 @@ impl<V: Send + Sync + 'static> Request<V> {
             return Err(Refusal::forbidden().message("clients do not publish to this topic"));
         };
         let (mid, epoch) = (frame.mid.take(), frame.epoch.take());
+        // Without it nothing may have been forgotten.
+        let after = epoch.as_ref().map(|_| frame.after.unwrap_or(0));
         if mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > MID_BYTES) {
             return Err(Refusal::invalid_data().message("a mid has 1 to 64 bytes"));
         }
@@ -208,7 +212,7 @@ impl<V: Send + Sync + 'static> Request<V> {
             let event = event.timed(live.counters(), Hook::Publish).await?;
             let event = Arc::new(Event { mid, ..event });
             let once = once.clone();
-            let publish = |keep| Publish { once, epoch, ..Publish::new(event, keep) };
+            let publish = |keep| Publish { once, epoch, after, ..Publish::new(event, keep) };
             live.append(&topic, Some(rule), publish).await.map_err(not_done)
         };
         let position = match &once {

@@ -34,11 +34,15 @@ const HISTORY_BYTES: usize = 256 * 1024;
 
 impl<V: Send + Sync + 'static> Request<V> {
     pub(super) async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
-        let Subscribe { topic, since, snapshot, presence } = decode(data)?;
+        let Subscribe { topic, since, version, snapshot, presence } = decode(data)?;
         let topic = self.topic(&topic)?;
         if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
             return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
         }
+        let version = version.map(|version| version.parse()).transpose();
+        let version =
+            version.map_err(|_| Refusal::invalid_data().message("no snapshot has this version"))?;
+        let since = since.as_ref().map(|position| (position, version));
         // Without an answer, as in plain mode, there is nowhere to put one.
         let wants_snapshot = snapshot && self.id.is_some();
         if wants_snapshot && since.is_none() && self.session.place(&topic).is_some() {
@@ -48,7 +52,7 @@ impl<V: Send + Sync + 'static> Request<V> {
             }
             return self.snapshot(&topic).await;
         }
-        let begun = self.begin(&topic, since.as_ref(), wants_snapshot, presence).await;
+        let begun = self.begin(&topic, since, wants_snapshot, presence).await;
         if begun.is_err() {
             // What it may not begin it may not keep.
             self.session.unsubscribe_own(&topic);
@@ -59,7 +63,7 @@ impl<V: Send + Sync + 'static> Request<V> {
     async fn begin(
         &self,
         topic: &Topic,
-        since: Option<&Position>,
+        since: Option<(&Position, Option<u64>)>,
         wants_snapshot: bool,
         wish: Option<Box<RawValue>>,
     ) -> Result<(), Refusal> {
@@ -68,7 +72,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         if wants_snapshot {
             self.begin_with_snapshot(topic, since).await?;
         } else {
-            let beginning = since.map_or(Beginning::Head, Beginning::Since);
+            let beginning = beginning_after(since);
             self.begin_at(topic, beginning, None).await?;
         }
         self.settle_member(topic, data);
@@ -78,18 +82,18 @@ impl<V: Send + Sync + 'static> Request<V> {
     async fn begin_with_snapshot(
         &self,
         topic: &Topic,
-        since: Option<&Position>,
+        since: Option<(&Position, Option<u64>)>,
     ) -> Result<(), Refusal> {
         self.session.outbox().drained().await;
-        if let Some(since) = since
-            && self.can_begin(topic, Beginning::Only(since)).await?
+        if let Some((position, version)) = since
+            && self.can_begin(topic, Beginning::Only(position, version)).await?
         {
-            return self.begin_at(topic, Beginning::Only(since), None).await;
+            return self.begin_at(topic, Beginning::Only(position, version), None).await;
         }
         let recovered = since.map(|_| false);
         for _ in 0..TRIES {
             let Some(taken) = self.take(topic).await? else {
-                let beginning = since.map_or(Beginning::Head, Beginning::Since);
+                let beginning = beginning_after(since);
                 return self.begin_at(topic, beginning, None).await;
             };
             let beginning = Beginning::Snapshot(&taken);
@@ -117,9 +121,13 @@ impl<V: Send + Sync + 'static> Request<V> {
     ) -> Result<(), Refusal> {
         let answer = |began: &Began| {
             let Began { position, head, .. } = began.clone();
-            let subscribed = Subscribed { position, head, recovered, snapshot: None };
+            let subscribed =
+                Subscribed { position, head, recovered, version: None, snapshot: None };
             match beginning {
-                Beginning::Snapshot(taken) => self.reply_with(&subscribed, taken),
+                Beginning::Snapshot(taken) => {
+                    let version = taken.version.map(|version| version.to_string());
+                    self.reply_with(&Subscribed { version, ..subscribed }, taken);
+                }
                 _ => self.reply(&Subscribed { recovered: began.recovered, ..subscribed }),
             }
         };
@@ -137,7 +145,8 @@ impl<V: Send + Sync + 'static> Request<V> {
         for _ in 0..TRIES {
             let taken = self.take(topic).await?;
             let (position, head) = self.session.place(topic).ok_or_else(ended)?;
-            let subscribed = Subscribed { position, head, recovered: None, snapshot: None };
+            let subscribed =
+                Subscribed { position, head, recovered: None, version: None, snapshot: None };
             let Some(taken) = taken else {
                 self.reply(&subscribed);
                 return Ok(());
@@ -269,6 +278,10 @@ impl<V: Send + Sync + 'static> Request<V> {
             Access::Deny(refusal) => Err(refusal),
         }
     }
+}
+
+fn beginning_after(since: Option<(&Position, Option<u64>)>) -> Beginning<'_> {
+    since.map_or(Beginning::Head, |(position, version)| Beginning::Since(position, version))
 }
 
 fn memberless() -> Refusal {

@@ -20,7 +20,7 @@ use std::{
 };
 
 use tidewire_protocol::{
-    delivery::{Delivery, Overflow},
+    delivery::{Delivery, Included, Overflow},
     frame::Position,
     name::Topic,
     topic::{Reading, Start},
@@ -37,7 +37,6 @@ use crate::{
     snapshots::Taken,
     ws::Passage,
 };
-use left_out::Included;
 use local::Local;
 use subscribers::Subscriber;
 
@@ -84,10 +83,10 @@ struct LocalUse {
 pub(crate) enum Beginning<'a> {
     /// At the head.
     Head,
-    /// After a position; at the head if history does not reach it.
-    Since(&'a Position),
-    /// After a position, or not at all.
-    Only(&'a Position),
+    /// After a position; at the head if history does not reach it. The reader came there from a snapshot of this version.
+    Since(&'a Position, Option<u64>),
+    /// The same, or not at all.
+    Only(&'a Position, Option<u64>),
     /// After a snapshot, or not at all.
     Snapshot(&'a Taken),
 }
@@ -180,7 +179,7 @@ impl Hub {
             outbox: Arc::clone(outbox),
             is_full,
             delivery,
-            included: beginning.included(),
+            included: beginning.included(start),
         });
         answer(&began);
         drop(state);
@@ -250,7 +249,7 @@ impl<'a> Beginning<'a> {
     fn since(self) -> Option<(&'a str, u64)> {
         match self {
             Self::Head => None,
-            Self::Since(position) | Self::Only(position) => {
+            Self::Since(position, _) | Self::Only(position, _) => {
                 Some((&position.epoch, position.offset))
             }
             Self::Snapshot(taken) => Some((taken.place.epoch.as_str(), taken.place.offset)),
@@ -258,7 +257,7 @@ impl<'a> Beginning<'a> {
     }
 
     fn is_strict(self) -> bool {
-        matches!(self, Self::Only(_) | Self::Snapshot(_))
+        matches!(self, Self::Only(..) | Self::Snapshot(_))
     }
 
     /// Whether it can begin although history no longer reaches it: the topic's policy lets whoever lags miss something, and be told.
@@ -267,9 +266,13 @@ impl<'a> Beginning<'a> {
         matches!(self, Self::Snapshot(taken) if leaves_out && taken.place.epoch == place.epoch)
     }
 
-    fn included(self) -> Included {
-        match self {
-            Self::Snapshot(taken) => Included::up_to(taken.version),
+    /// What the reader has already of what follows.
+    fn included(self, start: Start) -> Included {
+        match (self, start) {
+            (Self::Snapshot(taken), _) => Included::up_to(taken.version),
+            (Self::Since(_, version) | Self::Only(_, version), Start::Recovered(_)) => {
+                Included::up_to(version)
+            }
             _ => Included::NOTHING,
         }
     }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use tidewire_protocol::delivery::Delivery;
+use tidewire_protocol::delivery::{Delivery, Included};
 
-use super::{batch::Variant, left_out::Included};
+use super::batch::Variant;
 use crate::outbox::Outbox;
 
 pub(super) struct Subscriber {

@@ -74,7 +74,7 @@ async fn subscribe_with(
     let session = "s".into();
     let reader =
         super::Reader { session: &session, outbox: &reader.outbox, is_full: true, overflow };
-    let beginning = since.map_or(Beginning::Head, Beginning::Since);
+    let beginning = since.map_or(Beginning::Head, |since| Beginning::Since(since, None));
     hub.subscribe(topic, reader, beginning, |_| {}).await.unwrap().unwrap()
 }
 

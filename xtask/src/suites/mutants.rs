@@ -89,7 +89,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a publish is sent again without its epoch",
         file: "client/requests.rs",
-        sound: "again.then_some(epoch)",
+        sound: "request.again.then_some(request.until)",
         broken: "None",
     },
     Mutant {
@@ -128,10 +128,130 @@ const MUTANTS: &[Mutant] = &[
         sound: "self.greeting || self.hook.is_set()",
         broken: "self.greeting",
     },
+    Mutant {
+        name: "a publish is sent again with a position that it had not",
+        file: "client/requests.rs",
+        sound: "request.again.then_some(request.until)",
+        broken: "request.again.then_some(request.until + 9)",
+    },
+    Mutant {
+        name: "a publish that may be forgotten is made again",
+        file: "topic/mids.rs",
+        sound: "offset >= self.forgotten.max(of_scope)",
+        broken: "true",
+    },
+    Mutant {
+        name: "a scope does not know what was one too many",
+        file: "topic/mids.rs",
+        sound: "within.forgotten = first;",
+        broken: "",
+    },
+    Mutant {
+        name: "a call is asked again",
+        file: "client/requests.rs",
+        sound: "self.begin(`Ask::Call`, timeout_ms, now)",
+        broken: "Ask::Read",
+    },
+    Mutant {
+        name: "what was sent is said not to be",
+        file: "client/requests.rs",
+        sound: "(_, Some(code)) if `waits && !again` => code,",
+        broken: "true",
+    },
+    Mutant {
+        name: "a request's time passes unnoticed",
+        file: "client/connection.rs",
+        sound: "now >= self.due_at",
+        broken: "false",
+    },
+    Mutant {
+        name: "one call more runs than may",
+        file: "session/mod.rs",
+        sound: "(self.calls as usize) < self.config.calls",
+        broken: "(self.calls as usize) <= self.config.calls",
+    },
+    Mutant {
+        name: "a call that has ended keeps its place",
+        file: "session/mod.rs",
+        sound: "self.calls = self.calls.saturating_sub(1);",
+        broken: "",
+    },
+    Mutant {
+        name: "a range of history begins an event late",
+        file: "topic/cursor.rs",
+        sound: "place(after.saturating_add(1))",
+        broken: "place(after.saturating_add(2))",
+    },
+    Mutant {
+        name: "of a range of history the first are given for the last",
+        file: "topic/cursor.rs",
+        sound: "if `after.is_some()` { first(within, most) }",
+        broken: "true",
+    },
+    Mutant {
+        name: "the last change that a snapshot has comes again",
+        file: "delivery/left_out.rs",
+        sound: "version < self.below",
+        broken: "version + 1 < self.below",
+    },
+    Mutant {
+        name: "what is left out is not told",
+        file: "delivery/left_out.rs",
+        sound: "Piece::Gap { after: before, to: after }",
+        broken: "Piece::Nothing",
+    },
+    Mutant {
+        name: "the client does not go on behind what is included",
+        file: "client/subscription.rs",
+        sound: "INCLUDED if joins => {\n                `self.offset = to;`",
+        broken: "",
+    },
+    Mutant {
+        name: "the client goes on where another snapshot leaves out events",
+        file: "client/topics.rs",
+        sound: "`leaves_out` && subscription.continues(frame)",
+        broken: "false",
+    },
+    Mutant {
+        name: "a member that is lost leaves at once",
+        file: "presence/members.rs",
+        sound: "if lost { now.saturating_add(self.timing.grace_ms) } else { now }",
+        broken: "now",
+    },
+    Mutant {
+        name: "a member that comes back leaves all the same",
+        file: "presence/members.rs",
+        sound: "self.leaving.remove(&(at, Arc::clone(user)));",
+        broken: "",
+    },
+    Mutant {
+        name: "a member leaves with its first session",
+        file: "presence/members.rs",
+        sound: "!member.sessions.is_empty()",
+        broken: "false",
+    },
+    Mutant {
+        name: "what a node could not tell it forgets",
+        file: "presence/members.rs",
+        sound: "users.into_iter().for_each(|user| self.tell(user, now));",
+        broken: "",
+    },
+    Mutant {
+        name: "a member leaves with its first node",
+        file: "presence/holders.rs",
+        sound: "holders.retain(|(other, _)| *other != node);",
+        broken: "holders.clear();",
+    },
+    Mutant {
+        name: "a lost node keeps its members",
+        file: "presence/holders.rs",
+        sound: "holders.iter().any(|(n, _)| n == node)",
+        broken: "false && holders.iter().any(|(n, _)| n == node)",
+    },
 ];
 
 /// Worlds within which each mutant has to be caught.
-const SEEDS: &str = "5000";
+const SEEDS: &str = "10000";
 
 /// Which mutant, counted from 1, is chosen; none without it.
 const CHOICE: &str = "SIM_MUTANT";

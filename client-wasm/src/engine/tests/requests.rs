@@ -27,7 +27,7 @@ fn a_publish_without_an_answer_is_sent_again_under_its_name() {
     f.come_back();
     let sent = f.sent();
     let again = json!({"topic": "chat:general", "id": sent[1]["id"], "mid": mid, "epoch": "e",
-        "data": {"text": "a"}});
+        "after": 41, "data": {"text": "a"}});
     assert_eq!(sent[1], again);
     f.receive(
         &json!({"topic": "$reply", "re": sent[1]["id"], "data": {"epoch": "e", "offset": 42}}),

@@ -49,6 +49,27 @@ fn the_state_comes_first_and_again_where_events_are_missing() {
 }
 
 #[test]
+fn the_version_of_a_state_is_sent_with_the_position() {
+    let f = Fixture::connected();
+    let mut room = f.live.follow(&general());
+    f.answer(&f.sent()[0], 41, &json!({"snapshot": state("a"), "version": "7"}));
+    f.event(42, "b");
+    let versions = |sent: &[Value]| sent[0]["data"].get("version").cloned();
+    let not_recovered = json!({"recovered": false, "snapshot": []});
+    for (offset, more) in [(42, json!({"recovered": true})), (50, not_recovered)] {
+        f.lose();
+        f.come_back();
+        let sent = f.sent();
+        assert_eq!(versions(&sent), Some(json!("7")), "{sent:?}");
+        f.answer(&sent[0], offset, &more);
+    }
+    f.lose();
+    f.come_back();
+    assert_eq!(versions(&f.sent()), None, "the last state had none");
+    drop(shown(&mut room));
+}
+
+#[test]
 fn who_comes_later_gets_the_state_and_what_follows_it() {
     let f = Fixture::connected();
     let mut first = f.subscribed(41);

@@ -42,7 +42,7 @@ fn connects_says_hello_and_asks_for_what_waits() {
     f.check(&[
         Output::State(State::Connected),
         Output::Subscribe { id: 3, topic: 1, since: None },
-        Output::Publish { id: publish, epoch: None },
+        Output::Publish { id: publish, again: None },
     ]);
 }
 

@@ -90,7 +90,7 @@ fn the_old_connection_goes_on_until_the_new_one_answers() {
     f.lose_link(OLD, CloseCode::DRAIN);
     f.check(&[]);
     let id = f.client.publish(1, f.now);
-    f.check(&[Output::Publish { id, epoch: None }]);
+    f.check(&[Output::Publish { id, again: None }]);
     f.on(NEW, Frame { ms: 10_000, ..Frame::new(Kind::Drain) });
     f.check(&[Output::Link { link: OLD }, Output::Open]);
 }
@@ -100,7 +100,7 @@ fn what_is_asked_waits_until_the_old_connection_owes_nothing() {
     let mut f = Fixture::draining();
     let (publish, call) = (f.client.publish(1, f.now), f.client.call(0, f.now));
     let old = Output::Link { link: OLD };
-    f.check(&[old, Output::Publish { id: publish, epoch: None }, Output::Request { id: call }]);
+    f.check(&[old, Output::Publish { id: publish, again: None }, Output::Request { id: call }]);
     f.greet();
     let Some(Output::Subscribe { id: ask, .. }) = f.take().pop() else { panic!("not asked") };
     let (waits, cancelled) = (f.client.publish(1, f.now), f.client.read(0, f.now));
@@ -120,7 +120,7 @@ fn what_is_asked_waits_until_the_old_connection_owes_nothing() {
         Output::Rejected { id: call, code: ErrorCode::CANCELLED },
         Output::Shut { code: CloseCode::NORMAL },
         Output::Link { link: NEW },
-        Output::Publish { id: waits, epoch: None },
+        Output::Publish { id: waits, again: None },
     ]);
 }
 
@@ -136,7 +136,7 @@ fn a_connection_that_dies_early_leaves_the_new_one() {
     let outputs = f.take();
     assert_eq!(outputs[0], Output::State(State::Connected));
     assert!(matches!(outputs[1], Output::Subscribe { since: Some(AT), .. }), "{outputs:?}");
-    assert_eq!(outputs[2], Output::Publish { id: sent, epoch: Some(1) });
+    assert_eq!(outputs[2], Output::Publish { id: sent, again: Some(AT) });
 
     // While it is asked for the topic.
     let (mut f, ask) = Fixture::moving();
@@ -154,7 +154,7 @@ fn a_new_connection_that_fails_is_tried_again_until_the_deadline() {
     let (mut f, ask) = Fixture::moving();
     let waits = f.client.publish(0, f.now);
     f.lose_link(NEW, CloseCode::ABNORMAL);
-    f.check(&[Output::Link { link: OLD }, Output::Publish { id: waits, epoch: None }]);
+    f.check(&[Output::Link { link: OLD }, Output::Publish { id: waits, again: None }]);
     f.delivers_on(OLD, 42);
     f.on(NEW, recovered(ask));
     f.check(&[]);
@@ -220,7 +220,7 @@ fn at_the_deadline_the_new_one_is_used_whatever_is_owed() {
     let [back, shut, on] = moved();
     f.check(&[back, shut, Output::Rejected { id: call, code: ErrorCode::UNKNOWN }, on]);
     let id = f.client.publish(0, f.now);
-    f.check(&[Output::Publish { id, epoch: None }]);
+    f.check(&[Output::Publish { id, again: None }]);
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_stream_goes_on_and_holds_up_nothing() {
     // The call is owed; then only the stream is.
     f.on(OLD, Frame { re: owed.into(), ..Frame::new(Kind::Reply) });
     let replied = Output::Replied { id: owed };
-    f.check(&[replied, Output::Publish { id: waits, epoch: None }]);
+    f.check(&[replied, Output::Publish { id: waits, again: None }]);
     f.delivers_on(NEW, 42);
     let (call, quick) = (f.client.call(0, f.now), f.client.call(1_000, f.now));
     f.check(&[Output::Request { id: call }, Output::Request { id: quick }]);

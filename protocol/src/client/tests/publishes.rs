@@ -15,11 +15,11 @@ impl Fixture {
 }
 
 fn publish(id: u32) -> Output {
-    Output::Publish { id, epoch: None }
+    Output::Publish { id, again: None }
 }
 
 fn again(id: u32) -> Output {
-    Output::Publish { id, epoch: Some(1) }
+    Output::Publish { id, again: Some(AT) }
 }
 
 #[test]

@@ -180,6 +180,18 @@ fn what_a_snapshot_included_moves_the_position() {
 }
 
 #[test]
+fn a_version_that_is_not_the_snapshots_here_is_asked_away() {
+    // Another link, or the server itself, has brought it further meanwhile: what the new snapshot has is left out, but not known here.
+    let mut f = Fixture::subscribed(AT);
+    assert_eq!(f.reconnect(), [subscribe(4, Some(AT))]);
+    f.reply(4, AT, Frame::NOT_RECOVERED | Frame::VERSION);
+    f.check(&[subscribe(5, Some(AT))]);
+    f.reply(5, AT, Frame::RECOVERED);
+    f.check(&[subscribed(Continuity::Recovered, AT)]);
+    f.delivers(42, 41);
+}
+
+#[test]
 fn gaps_of_nothing_are_nothing() {
     for (after, to, code) in [(30, 40, 3), (41, 41, 3), (60, 50, 1), (0, 0, 1), (30, 40, 4)] {
         let mut f = Fixture::subscribed(AT);

@@ -8,15 +8,16 @@ use tidewire_protocol::{
     code::CloseCode,
 };
 
-use super::{model::Random, numbers::Numbers};
+use super::model::Name;
+use crate::{numbers::Numbers, random::Random};
 
 /// A driver without a network: whatever it is told to send is lost, and whatever comes is made up.
 pub(super) struct Hostile {
     client: Client,
     random: Random,
     now: Millis,
-    topics: Numbers,
-    epochs: Numbers,
+    topics: Numbers<Name>,
+    epochs: Numbers<Name>,
     /// The last delivered offset of each topic, since its subscription began or jumped.
     last: BTreeMap<u32, u64>,
     /// Where a gap may have moved the position of a topic.
@@ -29,7 +30,7 @@ pub(super) struct Hostile {
 
 impl Hostile {
     pub(super) fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed, 0);
         Self {
             client: Client::new(Config::default(), random.next()),
             random,
@@ -137,7 +138,7 @@ impl Hostile {
         };
         let codes = if self.random.percent(50) { 5 } else { 65_536 };
         let code = self.random.below(codes) as u16;
-        let flags = self.random.below(4) as u8;
+        let flags = self.random.below(8) as u8;
         Frame { kind, re, topic, epoch, offset, prev, to, code, ms, flags }
     }
 
@@ -181,7 +182,7 @@ impl Hostile {
                     self.topics.release(topic);
                     self.last.remove(&topic);
                 }
-                Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+                Output::ReleaseEpoch { epoch } => drop(self.epochs.release(epoch)),
                 _ => {}
             }
         }

@@ -2,7 +2,6 @@
 
 mod hostile;
 mod model;
-mod numbers;
 mod world;
 
 use hostile::Hostile;

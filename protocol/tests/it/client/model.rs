@@ -4,27 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// SplitMix64.
-#[derive(Debug)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-}
+use crate::random::Random;
 
 /// Names are numbers here too, but not the client's.
 pub(super) type Name = u32;
@@ -143,7 +123,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            random: Random(seed),
+            random: Random::new(seed, 0),
             faulty: true,
             logs: BTreeMap::new(),
             next_epoch: 0,
@@ -219,7 +199,7 @@ impl Server {
         }
         while !self.session().running.is_empty() && (!self.faulty || self.random.percent(40)) {
             let running = self.session().running.len() as u64;
-            let at = self.random.below(running) as usize;
+            let at = self.random.index(running as usize);
             let re = self.session().running.swap_remove(at);
             self.say(Down::Reply { re, at: None, flags: 0 });
         }
@@ -270,8 +250,8 @@ impl Server {
         // A snapshot has some of the newest events, which is told when they would come.
         let newest = log.offsets[log.offsets.len() - log.kept..].to_vec();
         if flags != 1 && self.random.percent(30) && newest.len() > 2 {
-            let from = self.random.below(newest.len() as u64 - 1) as usize;
-            let has = from + 1 + self.random.below((newest.len() - from - 1) as u64) as usize;
+            let from = self.random.index(newest.len() - 1);
+            let has = from + 1 + self.random.index(newest.len() - from - 1);
             let (after, to) = (newest[from], newest[has]);
             self.say(Down::Reply { re: id, at: Some((epoch, after)), flags });
             self.say(Down::Gap { topic, after, to, cause: 4 });
@@ -332,7 +312,7 @@ impl Server {
     }
 
     fn append_at(&mut self, topic: Name, offset: u64) -> (Name, u64) {
-        let forget = self.random.below(6) as usize;
+        let forget = self.random.index(6);
         let log = self.log(topic);
         let (epoch, prev) = (log.epoch, log.head());
         log.offsets.push(offset);

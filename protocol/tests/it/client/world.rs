@@ -13,10 +13,8 @@ use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
 };
 
-use super::{
-    model::{Down, Name, Random, Server, Up},
-    numbers::Numbers,
-};
+use super::model::{Down, Name, Server, Up};
+use crate::{numbers::Numbers, random::Random};
 
 const PING_MS: Millis = 2_000;
 const PONG_MS: Millis = 1_000;
@@ -66,8 +64,8 @@ pub(super) struct World {
     heard: usize,
     /// When the network is there again.
     down_until: Millis,
-    topics: Numbers,
-    epochs: Numbers,
+    topics: Numbers<Name>,
+    epochs: Numbers<Name>,
     counts: BTreeMap<Name, u32>,
     seen: BTreeMap<Name, Seen>,
     publishes: BTreeMap<u32, (Name, u64)>,
@@ -84,7 +82,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed, 0);
         let server = Server::new(random.next());
         let client = Client::new(Config::default(), random.next());
         Self {
@@ -194,7 +192,7 @@ impl World {
 
     fn act(&mut self) {
         let topic = self.random.below(TOPICS) as Name;
-        let link = self.random.below(2) as usize;
+        let link = self.random.index(2);
         match self.random.below(42) {
             0..=5 => self.subscribe(topic),
             6..=8 => self.unsubscribe(topic),
@@ -297,7 +295,7 @@ impl World {
 
     fn cut(&mut self, link: usize) {
         const CODES: [u16; 7] = [1006, 1001, 1012, 4000, 4001, 4100, 4200];
-        let code = CODES[self.random.below(7) as usize];
+        let code = self.random.pick(&CODES);
         self.close(link, CloseCode(code));
     }
 

@@ -1,6 +1,6 @@
 //! What one client's handlers were told of one topic, and whether that may be so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_protocol::{
     Millis,
@@ -8,8 +8,14 @@ use tidewire_protocol::{
     delivery::Overflow,
 };
 
-use super::truth::{Published, Truth};
-use crate::frames::{At, Record};
+use super::{
+    members,
+    truth::{Published, Truth},
+};
+use crate::{
+    frames::{At, Record, Shown, Snapshot, User},
+    setup::Content,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Account {
@@ -24,6 +30,12 @@ pub(super) struct Account {
     state_at: u64,
     /// Up to here the handlers' state need not be whole: they began here, or were told of a loss.
     whole_after: u64,
+    /// What the handlers have of what the application stores; `None` where they do not have all.
+    stored: Option<BTreeSet<u64>>,
+    /// Of the last snapshot's version: its payloads, which do not come as events.
+    included: BTreeSet<u64>,
+    /// The members as the handlers know them; `None` where they do not know all.
+    members: Option<BTreeMap<User, Shown>>,
 }
 
 /// A range of events that was reported missing.
@@ -42,8 +54,17 @@ impl Hole {
 
 impl Account {
     pub(super) fn new(at: At) -> Self {
-        let whole_after = at.offset;
-        Self { at, asked: at, holes: Vec::new(), keys: BTreeMap::new(), state_at: 0, whole_after }
+        Self {
+            at,
+            asked: at,
+            holes: Vec::new(),
+            keys: BTreeMap::new(),
+            state_at: 0,
+            whole_after: at.offset,
+            stored: None,
+            included: BTreeSet::new(),
+            members: None,
+        }
     }
 
     /// How far it has come; what was dropped or given up at its end is behind it.
@@ -53,6 +74,28 @@ impl Account {
             if is_final && hole.after <= to { to.max(hole.to) } else { to }
         };
         At { offset: self.holes.iter().fold(self.at.offset, joins), ..self.at }
+    }
+
+    /// The same, with what follows and is in the snapshot.
+    pub(super) fn reached(&self, truth: &Truth, topic: usize) -> At {
+        let at = self.at();
+        let missed = truth.events_after(topic, at).iter();
+        let last = missed.take_while(|event| self.included.contains(&event.payload)).last();
+        At { offset: last.map_or(at.offset, |last| last.offset), ..at }
+    }
+
+    /// Whether a position is where the handlers are, but for what they have in the snapshot.
+    fn is_at(&self, truth: &Truth, topic: usize, at: At) -> bool {
+        let between = || truth.events_between(topic, self.at, at.offset + 1).iter();
+        at == self.at
+            || (at.epoch == self.at.epoch
+                && at.offset > self.at.offset
+                && between().all(|event| self.included.contains(&event.payload)))
+    }
+
+    /// Whether it has come as far as a position, or further.
+    pub(super) fn is_past(&self, at: At) -> bool {
+        at.epoch == self.at.epoch && at.offset <= self.at.offset
     }
 
     pub(super) fn asked(&mut self, since: At) {
@@ -71,7 +114,7 @@ impl Account {
         let before = self.at;
         truth.exists(topic, at)?;
         if how != Continuity::Lost {
-            if at != before {
+            if !self.is_at(truth, topic, at) {
                 return Err(format!("{how:?} at {at:?} instead of {before:?}"));
             }
             if how == Continuity::Recovered {
@@ -86,7 +129,7 @@ impl Account {
             _ => false,
         });
         let Some(hole) = told else { return Err(format!("lost up to {at:?} without a word")) };
-        if hole.after != before.offset {
+        if !self.is_at(truth, topic, At { offset: hole.after, ..before }) {
             return Err(format!("{hole:?} does not begin at {before:?}"));
         }
         if at.epoch == before.epoch && truth.keeps_all_after(topic, self.asked, now) {
@@ -101,6 +144,7 @@ impl Account {
         }
         self.holes.clear();
         self.whole_after = at.offset;
+        (self.stored, self.members) = (None, None);
         self.at = at;
         Ok(())
     }
@@ -110,17 +154,24 @@ impl Account {
         &mut self,
         truth: &Truth,
         topic: usize,
-        at: At,
-        records: &[Record],
+        (at, snapshot, version): (At, &Snapshot, Option<u64>),
         now: Millis,
     ) -> Result<(), String> {
         if at != self.at {
             return Err(format!("a state as of {at:?} at {:?}", self.at));
         }
-        check_snapshot(truth, topic, at, records, now)?;
-        if truth.rule(topic).keyed {
-            self.keys = keys_of(records);
-            self.whole_after = 0;
+        check_snapshot(truth, topic, (at, snapshot, version), now)?;
+        match snapshot {
+            Snapshot::Events(records) if truth.rule(topic).is_keyed() => {
+                self.keys = keys_of(records);
+                self.whole_after = 0;
+            }
+            Snapshot::Events(_) => {}
+            Snapshot::Store(payloads) => {
+                self.stored = Some(BTreeSet::clone(payloads));
+                self.included = version.map_or_else(BTreeSet::new, |_| BTreeSet::clone(payloads));
+            }
+            Snapshot::Members(members) => self.members = Some(BTreeMap::clone(members)),
         }
         Ok(())
     }
@@ -131,14 +182,15 @@ impl Account {
         truth: &Truth,
         topic: usize,
         from: At,
-        (at, records): (At, &[Record]),
+        (at, snapshot, version): (At, &Snapshot, Option<u64>),
         now: Millis,
     ) -> Result<(), String> {
-        check_snapshot(truth, topic, at, records, now)?;
+        check_snapshot(truth, topic, (at, snapshot, version), now)?;
         if at.epoch == from.epoch && at.offset < from.offset {
             return Err(format!("a state as of {at:?}, asked for at {from:?}"));
         }
-        if at.epoch != self.at.epoch || !truth.rule(topic).keyed {
+        let Snapshot::Events(records) = snapshot else { return Ok(()) };
+        if at.epoch != self.at.epoch || !truth.rule(topic).is_keyed() {
             return Ok(());
         }
         let later = self.keys.iter().filter(|&(_, &offset)| offset > at.offset);
@@ -182,7 +234,13 @@ impl Account {
             return Err(format!("event {offset} after event {last}"));
         }
         truth.is_event(topic, epoch, record)?;
+        if self.included.contains(&event.payload) {
+            return Err(format!("event {offset} is in the snapshot already"));
+        }
         for missing in truth.events_between(topic, self.at, offset) {
+            if self.included.contains(&missing.payload) {
+                continue;
+            }
             let Some(hole) = self.holes.iter().find(|hole| hole.has(missing.offset)) else {
                 return Err(format!("{missing:?} is missing in silence, before {offset}"));
             };
@@ -191,7 +249,10 @@ impl Account {
                 Cause::Lost if !may_give_up => {
                     return Err(format!("{missing:?} was given up"));
                 }
-                _ => self.whole_after = missing.offset,
+                _ => {
+                    self.whole_after = missing.offset;
+                    (self.stored, self.members) = (None, None);
+                }
             }
         }
         let came = |hole: &&Hole| hole.cause != Cause::Conflated && hole.has(offset);
@@ -199,6 +260,12 @@ impl Account {
             return Err(format!("event {offset} comes, which {hole:?} reports missing"));
         }
         self.at.offset = offset;
+        if let Some(stored) = &mut self.stored {
+            stored.insert(event.payload);
+        }
+        if let Some(members) = &mut self.members {
+            members::change(members, &event.members);
+        }
         self.holes.retain(|hole| hole.to > offset);
         if let Some(key) = event.key
             && offset > self.state_at
@@ -225,6 +292,20 @@ impl Account {
 
     /// At the topic's head: what the handlers have of each key is what is true.
     pub(super) fn check_state(&self, truth: &Truth, topic: usize) -> Result<(), String> {
+        let all = truth.stored_up_to(u64::MAX);
+        // What was dropped at the end has not been passed.
+        let is_whole = self.at().offset == self.at.offset;
+        if let Some(stored) = self.stored.as_ref().filter(|_| is_whole)
+            && !(stored.len() == all.len() && all.iter().all(|payload| stored.contains(payload)))
+        {
+            return Err(format!("{stored:?} are known of {all:?}, which are stored"));
+        }
+        let shown = members::shown(truth, self.at.epoch, self.at.offset);
+        if let Some(members) = &self.members
+            && *members != shown
+        {
+            return Err(format!("{members:?} are known of the members, which are {shown:?}"));
+        }
         let dropped = self.at().offset;
         let whole_after = if dropped > self.at.offset { dropped } else { self.whole_after };
         for (key, event) in truth.last_of_keys(topic, self.at()) {
@@ -246,15 +327,26 @@ fn keys_of(records: &[Record]) -> BTreeMap<u8, u64> {
 fn check_snapshot(
     truth: &Truth,
     topic: usize,
-    at: At,
-    records: &[Record],
+    (at, snapshot, version): (At, &Snapshot, Option<u64>),
     now: Millis,
 ) -> Result<(), String> {
+    let records = match (snapshot, truth.rule(topic).content) {
+        (Snapshot::Store(payloads), Content::Store { versions }) => {
+            return check_store(truth, topic, (at, payloads), version, versions);
+        }
+        (Snapshot::Members(members), Content::Members) => {
+            let shown = members::shown(truth, at.epoch, at.offset);
+            let is_same = **members == shown;
+            return is_same.then_some(()).ok_or_else(|| format!("the members are {shown:?}"));
+        }
+        (Snapshot::Events(records), Content::Events | Content::Keys) => &**records,
+        _ => return Err("that is no state of this topic".into()),
+    };
     for record in records {
         truth.is_event(topic, at.epoch, record)?;
     }
     let has: Vec<u64> = records.iter().map(|record| record.offset).collect();
-    if truth.rule(topic).keyed {
+    if truth.rule(topic).is_keyed() {
         let last = truth.last_of_keys(topic, at);
         let mut expected: Vec<u64> =
             last.values().filter(|event| !event.removed).map(|event| event.offset).collect();
@@ -272,4 +364,27 @@ fn check_snapshot(
         return Err(format!("that is not the history as of {at:?}"));
     }
     Ok(())
+}
+
+/// What the application has stored at one moment, with all that was published up to the position.
+fn check_store(
+    truth: &Truth,
+    topic: usize,
+    (at, payloads): (At, &BTreeSet<u64>),
+    version: Option<u64>,
+    has_versions: bool,
+) -> Result<(), String> {
+    let count = payloads.len() as u64;
+    let first = truth.stored_up_to(count);
+    if first.len() as u64 != count || !first.iter().all(|payload| payloads.contains(payload)) {
+        return Err(format!("{payloads:?} is not what was stored first"));
+    }
+    if version != has_versions.then_some(count) {
+        return Err(format!("a state of version {version:?} has {count} payloads"));
+    }
+    let mut before = truth.events_between(topic, At { offset: 0, ..at }, at.offset + 1).iter();
+    match before.find(|event| !payloads.contains(&event.payload)) {
+        Some(missing) => Err(format!("{missing:?} is not in the state as of {at:?}")),
+        None => Ok(()),
+    }
 }

@@ -3,6 +3,9 @@
 //! It shares no code with the cores and looks into none of them. The first fault that it finds is kept; the world stops there.
 
 mod account;
+mod calls;
+mod history;
+mod members;
 mod publishes;
 mod truth;
 mod wire;
@@ -12,13 +15,16 @@ use std::collections::BTreeMap;
 use tidewire_protocol::{
     Millis,
     client::{Cause, Continuity},
+    code::ErrorCode,
 };
 
 use crate::{
-    frames::{At, Down, Record, Reply, Up},
-    setup::Setup,
+    frames::{At, Down, Range, Record, Reply, Shown, Snapshot, Up, User},
+    setup::{MEMBERS, Setup},
 };
 use account::{Account, Hole};
+use calls::Calls;
+use members::Members;
 use publishes::Publishes;
 use truth::Truth;
 use wire::Wire;
@@ -29,6 +35,8 @@ const LOSSES_TO_GIVE_UP: usize = 5;
 pub(crate) struct Oracle {
     truth: Truth,
     publishes: Publishes,
+    calls: Calls,
+    members: Members,
     /// By client and topic: what its handlers follow.
     accounts: Vec<Vec<Option<Account>>>,
     /// By socket: what it brings.
@@ -48,6 +56,8 @@ impl Oracle {
         Self {
             truth: Truth::new(setup),
             publishes: Publishes::default(),
+            calls: Calls::default(),
+            members: Members::new(setup.presence),
             accounts: vec![vec![None; topics]; setup.clients],
             wires: BTreeMap::new(),
             losses: vec![vec![0; topics]; setup.clients],
@@ -79,12 +89,90 @@ impl Oracle {
     pub(crate) fn appended(&mut self, topic: usize, epoch: u64, record: &Record, now: Millis) {
         let result = self.truth.appended(topic, epoch, record, now);
         self.check(result);
+        if topic == MEMBERS {
+            let leaves = record.event.members.iter().any(|(_, shown)| shown.is_none());
+            self.saw(if leaves { "left" } else { "joined" });
+            let result = self.members.told(&self.truth, epoch, record, now);
+            self.check(result);
+        }
         self.publishes.appended(record.event.payload, At { epoch, offset: record.offset });
     }
 
     /// A client's user publishes.
     pub(crate) fn publishes(&mut self, client: usize, topic: usize, payload: u64) {
         self.publishes.begun(client, topic, payload);
+    }
+
+    /// It is sent; `again`, if it was before.
+    pub(crate) fn publish_sent(&mut self, payload: u64, again: Option<At>) {
+        let result = self.publishes.sent(payload, again.is_some());
+        self.check(result);
+    }
+
+    /// A client's user calls, and waits until then.
+    pub(crate) fn calls(&mut self, client: usize, payload: u64, until: Option<Millis>) {
+        self.calls.begun(client, payload, until);
+    }
+
+    pub(crate) fn call_sent(&mut self, payload: u64) {
+        let result = self.calls.sent(payload);
+        self.check(result);
+    }
+
+    pub(crate) fn call_runs(&mut self, payload: u64) {
+        let result = self.calls.runs(payload);
+        self.check(result);
+    }
+
+    pub(crate) fn call_answered(&mut self, payload: u64, answer: u64) {
+        self.saw("called");
+        let result = self.calls.answered(payload, answer);
+        self.check(result);
+    }
+
+    pub(crate) fn call_rejected(&mut self, payload: u64, code: ErrorCode, now: Millis) {
+        self.saw(match code {
+            ErrorCode::NOT_SENT => "call not sent",
+            ErrorCode::UNKNOWN => "call unknown",
+            ErrorCode::TIMEOUT => "call timed out",
+            _ => "call rejected",
+        });
+        let result = self.calls.rejected(payload, code, now);
+        self.check(result);
+    }
+
+    /// The application has stored a payload.
+    pub(crate) fn stored(&mut self, payload: u64) {
+        self.truth.stored(payload);
+    }
+
+    /// The broker cannot be reached until then.
+    pub(crate) fn trouble(&mut self, until: Millis) {
+        self.members.trouble(until);
+    }
+
+    /// A session makes its user a member.
+    pub(crate) fn joined(&mut self, user: User, part: u64, shown: Shown, now: Millis) {
+        self.members.joined(user, part, shown, now);
+    }
+
+    /// It no longer does.
+    pub(crate) fn parted(&mut self, user: User, part: u64, is_lost: bool, now: Millis) {
+        self.members.parted(user, part, is_lost, now);
+    }
+
+    /// A client's user is given a range of history.
+    pub(crate) fn history_read(
+        &mut self,
+        topic: usize,
+        range: Range,
+        answer: (At, &[Record]),
+        asked_at: Millis,
+        now: Millis,
+    ) {
+        self.saw(if answer.1.is_empty() { "no history" } else { "history" });
+        let result = history::check(&self.truth, topic, range, answer, asked_at, now);
+        self.check(result.map_err(|fault| format!("history of topic {topic}: {fault}")));
     }
 
     /// The server has refused a publish, and may take it when it is sent again.
@@ -101,7 +189,7 @@ impl Oracle {
         self.check(result);
     }
 
-    pub(crate) fn rejected(&mut self, payload: u64, code: tidewire_protocol::code::ErrorCode) {
+    pub(crate) fn rejected(&mut self, payload: u64, code: ErrorCode) {
         let outcome = publishes::Outcome::of(code);
         self.saw(if outcome == publishes::Outcome::Unknown { "unknown" } else { "rejected" });
         let result = self.publishes.ended(payload, outcome);
@@ -163,9 +251,19 @@ impl Oracle {
 
     /// A frame has come to a client: some are reasons to ask.
     pub(crate) fn received(&mut self, client: usize, socket: usize, frame: &Down) {
-        let result = self.wires.entry(socket).or_default().received(&self.truth, frame);
+        let wire = self.wires.entry(socket).or_default();
+        if let &Down::Reply { re, reply: Some(Reply { at, version: Some(_), .. }) } = &frame
+            && let Some(topic) = wire.subscribes(*re)
+            && let Some(account) = &self.accounts[client][topic]
+            && account.is_past(*at)
+        {
+            // It begins anew where the client goes on from further, and what it leaves out is not for that.
+            self.reasons[client][topic] += 1;
+        }
+        let result = wire.received(&self.truth, frame);
         self.check(result.map_err(|fault| format!("client {client} gets {frame:?}: {fault}")));
         match *frame {
+            Down::Gap { cause: 4, .. } => self.saw("included"),
             Down::Gap { topic, cause: 3, .. } => {
                 self.saw("gap lost");
                 self.may_ask_for_lost(client, topic);
@@ -210,14 +308,18 @@ impl Oracle {
         &mut self,
         client: usize,
         topic: usize,
-        at: At,
-        records: &[Record],
+        state: (At, &Snapshot, Option<u64>),
         now: Millis,
     ) {
-        self.saw("snapshot");
+        self.saw(match state {
+            (_, Snapshot::Events(_), _) => "snapshot",
+            (_, Snapshot::Store(_), None) => "snapshot of the store",
+            (_, Snapshot::Store(_), Some(_)) => "snapshot of a version",
+            (_, Snapshot::Members(_), _) => "snapshot of the members",
+        });
         let result = match &mut self.accounts[client][topic] {
             None => Err("the state of what is not followed".into()),
-            Some(account) => account.snapshot(&self.truth, topic, at, records, now),
+            Some(account) => account.snapshot(&self.truth, topic, state, now),
         };
         self.check(result.map_err(|fault| format!("client {client}, topic {topic}: {fault}")));
     }
@@ -236,10 +338,12 @@ impl Oracle {
         reply: &Reply,
         now: Millis,
     ) {
-        let Reply { at, snapshot: Some(records), .. } = reply else { return };
+        let &Reply { at, snapshot: Some(ref snapshot), version, .. } = reply else { return };
         self.saw("state read");
         let result = match &mut self.accounts[client][topic] {
-            Some(account) => account.state_read(&self.truth, topic, from, (*at, records), now),
+            Some(account) => {
+                account.state_read(&self.truth, topic, from, (at, snapshot, version), now)
+            }
             // It is followed no longer.
             None => Ok(()),
         };
@@ -291,12 +395,19 @@ impl Oracle {
 
     /// Whether a client's handlers have come to the topic's head.
     pub(crate) fn is_current(&self, client: usize, topic: usize, head: At) -> bool {
-        self.accounts[client][topic].as_ref().is_some_and(|account| account.at() == head)
+        self.accounts[client][topic]
+            .as_ref()
+            .is_some_and(|account| account.reached(&self.truth, topic) == head)
+    }
+
+    /// Why the members of the topic in this epoch are not yet what clients wish, if they are not.
+    pub(crate) fn members_left(&self, epoch: u64, wishes: &[(User, Shown)]) -> Option<String> {
+        self.members.check(&self.truth, epoch, wishes).err()
     }
 
     /// All is quiet: what should hold then. `wanted` are the topics that clients follow.
     pub(crate) fn finish(&mut self, wanted: &[(usize, usize)]) {
-        let result = self.publishes.check(&self.truth);
+        let result = self.publishes.check(&self.truth).and_then(|()| self.calls.check());
         self.check(result);
         for &(client, topic) in wanted {
             if let Some(account) = &self.accounts[client][topic] {

@@ -19,6 +19,8 @@ struct Publish {
     appended: Vec<At>,
     /// It was refused before: others of its publisher may be done by then, as it was not.
     turned_away: bool,
+    /// It was written to a socket.
+    is_sent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +34,28 @@ pub(super) enum Outcome {
 
 impl Outcome {
     pub(super) fn of(code: ErrorCode) -> Self {
-        if code == ErrorCode::UNKNOWN { Self::Unknown } else { Self::Rejected }
+        match code {
+            ErrorCode::UNKNOWN | ErrorCode::CANCELLED => Self::Unknown,
+            _ => Self::Rejected,
+        }
     }
 }
 
 impl Publishes {
     pub(super) fn begun(&mut self, client: usize, topic: usize, payload: u64) {
-        let (outcome, appended, turned_away) = (None, Vec::new(), false);
-        self.0.insert(payload, Publish { client, topic, outcome, appended, turned_away });
+        let (outcome, appended, turned_away, is_sent) = (None, Vec::new(), false, false);
+        self.0.insert(payload, Publish { client, topic, outcome, appended, turned_away, is_sent });
+    }
+
+    /// It is sent, `again` or for the first time.
+    pub(super) fn sent(&mut self, payload: u64, again: bool) -> Result<(), String> {
+        let publish = self.0.get_mut(&payload).ok_or("nobody made this publish")?;
+        if std::mem::replace(&mut publish.is_sent, true) != again || publish.outcome.is_some() {
+            return Err(format!(
+                "publish {payload} is sent, again: {again}, which was {publish:?}"
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn turned_away(&mut self, payload: u64) {
@@ -67,7 +83,7 @@ impl Publishes {
     pub(super) fn check(&self, truth: &Truth) -> Result<(), String> {
         let mut last: BTreeMap<(usize, usize, u64), u64> = BTreeMap::new();
         for (&payload, publish) in &self.0 {
-            let Publish { client, topic, outcome, appended, turned_away } = publish;
+            let Publish { client, topic, outcome, appended, turned_away, .. } = publish;
             let times = appended.len();
             let is_true = match outcome {
                 None => return Err(format!("publish {payload} of client {client} never ended")),

@@ -1,11 +1,14 @@
 //! What was published: every life of every topic, whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use tidewire_protocol::Millis;
 
 use crate::{
-    frames::{At, EpochName, Record},
+    frames::{At, EpochName, Record, Shown, User},
     setup::{Rule, Setup},
 };
 
@@ -16,6 +19,8 @@ pub(crate) struct Truth {
     begun: u64,
     /// Events that the broker lost on their way to the server.
     lost: BTreeSet<(usize, EpochName, u64)>,
+    /// What the application has stored, in order: a version is a place there, from 1.
+    stored: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -26,15 +31,17 @@ struct Life {
     events: Vec<Published>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Published {
     pub(crate) offset: u64,
     prev: u64,
     pub(crate) payload: u64,
     pub(crate) key: Option<u8>,
     pub(crate) removed: bool,
-    bytes: usize,
+    pub(super) bytes: usize,
     at: Millis,
+    pub(super) version: Option<u64>,
+    pub(super) members: Rc<[(User, Option<Shown>)]>,
 }
 
 impl Published {
@@ -51,6 +58,7 @@ impl Truth {
             lives: BTreeMap::new(),
             begun: 0,
             lost: BTreeSet::new(),
+            stored: Vec::new(),
         }
     }
 
@@ -80,11 +88,23 @@ impl Truth {
             removed: event.removed,
             bytes: event.bytes,
             at: now,
+            version: event.version,
+            members: Rc::clone(&event.members),
         });
         if record.offset > head && record.prev == head {
             return Ok(());
         }
         Err(format!("the event after {head} of topic {topic} was appended as {record:?}"))
+    }
+
+    /// The application has stored a payload.
+    pub(super) fn stored(&mut self, payload: u64) {
+        self.stored.push(payload);
+    }
+
+    /// The first payloads that were stored, up to a version.
+    pub(super) fn stored_up_to(&self, version: u64) -> &[u64] {
+        &self.stored[..self.stored.len().min(version as usize)]
     }
 
     pub(super) fn lost_on_the_way(&mut self, topic: usize, epoch: EpochName, offset: u64) {
@@ -145,7 +165,7 @@ impl Truth {
     /// The last event of each key up to a position, removals too.
     pub(super) fn last_of_keys(&self, topic: usize, at: At) -> BTreeMap<u8, Published> {
         let until = self.events_between(topic, At { offset: 0, ..at }, at.offset + 1);
-        until.iter().filter_map(|event| Some((event.key?, *event))).collect()
+        until.iter().filter_map(|event| Some((event.key?, event.clone()))).collect()
     }
 
     /// That a position is not beyond what was published.
@@ -163,6 +183,21 @@ impl Truth {
             (Some(earlier), Some(later)) => later > earlier,
             (None, Some(_)) | (_, None) => earlier != later,
         }
+    }
+
+    /// Whether an event is within what history keeps, where `head` is the newest.
+    pub(super) fn keeps(&self, topic: usize, event: &Published, head: At, now: Millis) -> bool {
+        let from = At { offset: event.prev, ..head };
+        let since = self.events_between(topic, from, head.offset + 1);
+        let keep = self.rule(topic).keep;
+        since.len() <= keep.events
+            && since.iter().map(|event| event.bytes).sum::<usize>() <= keep.bytes
+            && now - event.at < keep.age_ms
+    }
+
+    /// Whether it may have been when somebody asked at `asked_at`, or later.
+    pub(super) fn kept(&self, topic: usize, event: &Published, head: At, asked_at: Millis) -> bool {
+        self.keeps(topic, event, head, event.at.max(asked_at))
     }
 
     /// Whether every event after a position is within what the topic's history keeps.

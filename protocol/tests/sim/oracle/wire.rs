@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidewire_protocol::delivery::Overflow;
 
-use super::Truth;
+use super::{Truth, truth::Published};
 use crate::frames::{At, Down, Record, Reply, Up};
 
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Wire {
 /// A topic's events on this socket.
 #[derive(Clone, Copy, Debug)]
 struct Flow {
+    /// Of the snapshot that the client has: what is not newer does not come.
+    version: Option<u64>,
     /// The last event's, or where they begin.
     at: At,
     /// What a `$gap` has spoken of.
@@ -25,54 +27,72 @@ struct Flow {
 
 #[derive(Clone, Copy, Debug)]
 enum Ask {
-    Subscribe { topic: usize, since: Option<At> },
+    Subscribe { topic: usize, since: Option<At>, version: Option<u64> },
     ReadState { topic: usize },
     Unsubscribe { topic: usize },
+    Other,
 }
 
 impl Wire {
     pub(super) fn sent(&mut self, frame: &Up) {
         let ask = match *frame {
-            Up::Subscribe { topic, since, .. } => Ask::Subscribe { topic, since },
+            Up::Subscribe { topic, since, version, .. } => Ask::Subscribe { topic, since, version },
             Up::ReadState { topic, .. } => Ask::ReadState { topic },
             Up::Unsubscribe { topic, .. } => Ask::Unsubscribe { topic },
-            _ => return,
+            Up::Cancel { .. } | Up::Pong | Up::Closed { .. } => return,
+            _ => Ask::Other,
         };
         self.asks.insert(frame.id(), ask);
+    }
+
+    /// Which topic a request that has no answer would subscribe.
+    pub(super) fn subscribes(&self, id: u32) -> Option<usize> {
+        match self.asks.get(&id)? {
+            &Ask::Subscribe { topic, .. } => Some(topic),
+            _ => None,
+        }
     }
 
     pub(super) fn received(&mut self, truth: &Truth, frame: &Down) -> Result<(), String> {
         match *frame {
             Down::Reply { re, ref reply } => match (self.asks.remove(&re), reply) {
-                (Some(Ask::Subscribe { topic, since }), Some(reply)) => {
-                    self.subscribed(truth, topic, since, reply)?;
+                (None, _) => return Err("it answers nothing".into()),
+                (Some(Ask::Subscribe { topic, since, version }), Some(reply)) => {
+                    self.subscribed(truth, topic, (since, version), reply)?;
                 }
                 // Where there is no subscription, this begins one.
                 (Some(Ask::ReadState { topic }), Some(reply))
                     if !self.flows.contains_key(&topic) =>
                 {
-                    self.subscribed(truth, topic, None, reply)?;
+                    self.subscribed(truth, topic, (None, None), reply)?;
                 }
                 (Some(Ask::Subscribe { .. }), None) => return Err("no position".into()),
                 (Some(Ask::Unsubscribe { topic }), _) => drop(self.flows.remove(&topic)),
                 _ => {}
             },
-            Down::Error { re, .. } => {
-                if let Some(Ask::Subscribe { topic, .. }) = self.asks.remove(&re) {
-                    // A refusal ends the client's own.
+            Down::Error { re, .. } => match self.asks.remove(&re) {
+                None => return Err("it answers nothing".into()),
+                // A refusal ends the client's own.
+                Some(Ask::Subscribe { topic, .. }) => {
                     self.flows.retain(|&of, flow| of != topic || flow.is_servers);
+                }
+                Some(_) => {}
+            },
+            Down::Hello { re, .. } | Down::Answer { re, .. } | Down::Events { re, .. } => {
+                if self.asks.remove(&re).is_none() {
+                    return Err("it answers nothing".into());
                 }
             }
             Down::Subscribed { topic, at } => {
                 truth.exists(topic, at)?;
-                self.flows.insert(topic, Flow { at, waived: 0, is_servers: true });
+                self.flows.insert(topic, Flow { version: None, at, waived: 0, is_servers: true });
             }
             Down::Unsubscribed { topic, .. } => drop(self.flows.remove(&topic)),
             Down::Event { topic, ref record } => return self.event(truth, topic, record),
             Down::Gap { topic, after, to, cause } => {
                 return self.gap(truth, topic, (after, to), cause);
             }
-            Down::Hello { .. } | Down::Ping | Down::Drain { .. } | Down::Closed { .. } => {}
+            Down::Ping | Down::Drain { .. } | Down::Closed { .. } => {}
         }
         Ok(())
     }
@@ -81,10 +101,10 @@ impl Wire {
         &mut self,
         truth: &Truth,
         topic: usize,
-        since: Option<At>,
+        (since, has): (Option<At>, Option<u64>),
         reply: &Reply,
     ) -> Result<(), String> {
-        let Reply { at, head, recovered, ref snapshot } = *reply;
+        let Reply { at, head, recovered, ref snapshot, version } = *reply;
         let begins_at_head = at.offset == head || (snapshot.is_some() && at.offset < head);
         let fits = match (since, recovered) {
             (None, None) | (Some(_), Some(false)) => begins_at_head,
@@ -96,7 +116,8 @@ impl Wire {
         }
         truth.exists(topic, At { offset: head, ..at })?;
         let is_servers = self.flows.get(&topic).is_some_and(|flow| flow.is_servers);
-        self.flows.insert(topic, Flow { at, waived: 0, is_servers });
+        let version = if recovered == Some(true) { has } else { version };
+        self.flows.insert(topic, Flow { version, at, waived: 0, is_servers });
         Ok(())
     }
 
@@ -105,6 +126,10 @@ impl Wire {
         truth.is_event(topic, flow.at.epoch, record)?;
         if record.offset <= flow.at.offset {
             return Err(format!("it came before, {:?} was the last", flow.at));
+        }
+        if flow.version.is_some() && record.event.version.is_some_and(|of| Some(of) <= flow.version)
+        {
+            return Err(format!("it is in the snapshot of version {:?}", flow.version));
         }
         let told = |offset| offset <= flow.waived || truth.was_lost(topic, flow.at.epoch, offset);
         let missing = truth.events_between(topic, flow.at, record.offset);
@@ -123,6 +148,16 @@ impl Wire {
         cause: u16,
     ) -> Result<(), String> {
         let flow = self.flows.get_mut(&topic).ok_or("it is not subscribed")?;
+        if cause == 4 {
+            let from = At { offset: after, ..flow.at };
+            let has = |event: &Published| event.version.is_some() && event.version <= flow.version;
+            let left_out = truth.events_between(topic, from, to + 1);
+            if after > flow.at.offset.max(flow.waived) || !left_out.iter().all(has) {
+                return Err(format!("not all of that is in the snapshot of {flow:?}"));
+            }
+            flow.at.offset = flow.at.offset.max(to);
+            return Ok(());
+        }
         let is_permitted = match truth.rule(topic).overflow {
             Overflow::DropOldest => cause != 2,
             Overflow::Conflate => cause != 1,

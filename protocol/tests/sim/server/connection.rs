@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use tidewire_protocol::{
     Millis,
     code::{CloseCode, ErrorCode},
-    session::{self, Due, Kind, Subscriptions, Verdict},
+    session::{self, Due, Kind, Mode, Subscriptions, Verdict},
 };
 
 use super::{
     Server,
+    calls::Calls,
     cursor::{Cursor, PageRead},
     outbox::{Flushed, Outbox},
+    presence::Member,
     requests::Hook,
 };
 use crate::{
@@ -28,6 +30,7 @@ const WRITE_TIMEOUT_MS: Millis = 2_500;
 
 pub(crate) struct Connection {
     pub(crate) socket: usize,
+    pub(super) node: usize,
     pub(crate) client: usize,
     pub(crate) core: session::Session,
     pub(crate) outbox: Outbox,
@@ -35,12 +38,17 @@ pub(crate) struct Connection {
     pub(super) waiting: VecDeque<Up>,
     /// One at a time, if the core says so.
     pub(super) hooks: Vec<Hook>,
+    pub(super) calls: Calls,
+    /// What makes its user a member.
+    pub(super) member: Option<Member>,
     /// What the application has asked for out of turn.
     pub(super) jobs: VecDeque<super::requests::Job>,
     /// When the token is judged, and the hello's id.
     pub(super) greeting: Option<(Millis, u32)>,
     pub(super) behind: VecDeque<Cursor>,
     pub(super) reading: Option<PageRead>,
+    /// When it is asked to move, and until when.
+    pub(super) asked_to_move_at: Option<(Millis, Millis)>,
     /// When the server closes it, having asked the client to move.
     drained_at: Option<Millis>,
     /// When the socket is dropped at the latest, once it is closed.
@@ -59,27 +67,38 @@ pub(crate) struct Subscription {
 }
 
 impl Connection {
-    pub(super) fn new(socket: usize, client: usize, setup: &Setup, now: Millis) -> Self {
+    pub(super) fn new(
+        socket: usize,
+        node: usize,
+        client: usize,
+        setup: &Setup,
+        now: Millis,
+    ) -> Self {
         let config = session::Config {
             hello_required: true,
             ping_ms: setup.ping_ms,
             pong_ms: setup.pong_ms,
             write_timeout_ms: WRITE_TIMEOUT_MS,
             backlog_frames: setup.backlog,
+            calls: setup.calls,
             ..session::Config::default()
         };
         Self {
             socket,
+            node,
             client,
             core: session::Session::new(config, now),
             outbox: Outbox::new(socket, setup.queue),
             table: Subscriptions::new(128),
             waiting: VecDeque::new(),
             hooks: Vec::new(),
+            calls: Calls::default(),
+            member: None,
             jobs: VecDeque::new(),
             greeting: None,
             behind: VecDeque::new(),
             reading: None,
+            asked_to_move_at: None,
             drained_at: None,
             ending: None,
             is_gone: false,
@@ -90,6 +109,10 @@ impl Connection {
 
     pub(super) fn drain(&mut self, until: Millis) {
         self.drained_at = Some(until);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.is_some()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -112,7 +135,8 @@ impl Connection {
         let greeting = self.greeting.map(|(at, _)| at);
         let core = if self.ending.is_none() { self.core.poll_timeout() } else { None };
         let ending = self.ending.filter(|_| !self.is_gone);
-        hooks.chain(reading).chain(greeting).chain(core).chain(ending).min().unwrap_or(Millis::MAX)
+        let rest = [reading, greeting, core, ending, self.calls.next_wake()];
+        hooks.chain(rest.into_iter().flatten()).min().unwrap_or(Millis::MAX)
     }
 }
 
@@ -136,6 +160,8 @@ impl Server {
                 moved |= self.poll_ending(socket, env);
             } else {
                 moved |= self.poll_greeting(socket, now);
+                moved |= self.poll_move(socket, env);
+                moved |= self.poll_calls(socket, env);
                 self.flush(socket, env);
                 moved |= self.poll_behind(socket, env);
                 moved |= self.poll_input(socket, env);
@@ -173,6 +199,18 @@ impl Server {
         true
     }
 
+    fn poll_move(&mut self, socket: usize, env: &mut Env) -> bool {
+        let now = env.schedule.now;
+        let Some(connection) = self.connection(socket) else { return false };
+        let Some((_, until)) = connection.asked_to_move_at.take_if(|&mut (at, _)| at <= now) else {
+            return false;
+        };
+        if connection.core.mode() == Mode::Full {
+            connection.outbox.answer(Down::Drain { deadline_ms: until - now });
+        }
+        true
+    }
+
     fn flush(&mut self, socket: usize, env: &mut Env) {
         let Some(connection) = self.connection(socket) else { return };
         let flushed = connection.outbox.flush(&mut env.network, &mut env.schedule);
@@ -201,7 +239,12 @@ impl Server {
         let kind = match frame {
             Up::Hello { .. } => Kind::Hello,
             Up::Pong => Kind::Pong,
-            Up::Subscribe { .. } | Up::ReadState { .. } | Up::Unsubscribe { .. } => Kind::Request,
+            Up::Subscribe { .. }
+            | Up::ReadState { .. }
+            | Up::History { .. }
+            | Up::Unsubscribe { .. } => Kind::Request,
+            Up::Call { .. } => Kind::Call,
+            Up::Cancel { .. } => Kind::Cancel,
             _ => Kind::Other,
         };
         match connection.core.handle_frame(kind, bytes) {
@@ -211,6 +254,13 @@ impl Server {
             }
             Verdict::Take => self.take(socket, frame, env),
             Verdict::Wait => connection.waiting.push_back(frame),
+            Verdict::Call => self.begin_call(socket, &frame, env),
+            Verdict::WaitCall => connection.calls.waiting.push_back(frame),
+            Verdict::Cancel => {
+                if let Up::Cancel { id } = frame {
+                    self.cancel_call(socket, id, now);
+                }
+            }
             Verdict::Refuse(ErrorCode(code)) => {
                 connection.outbox.answer(Down::Error { re: id, code });
             }
@@ -239,6 +289,7 @@ impl Server {
     /// The session is over: its subscriptions end at once, its socket when it has taken the close frame.
     fn begin_ending(&mut self, socket: usize, env: &mut Env) {
         self.end_subscriptions(socket);
+        self.end_member(socket, true, env);
         let Some(connection) = self.connection(socket) else { return };
         let timed_out = matches!(
             connection.outbox.closed,
@@ -248,6 +299,7 @@ impl Server {
         connection.reading = None;
         connection.greeting = None;
         connection.jobs.clear();
+        connection.calls = Calls::default();
         connection.ending = Some(env.schedule.now + CLOSE_TIMEOUT_MS);
         self.drop_waiting(socket, env.schedule.now);
         if timed_out {
@@ -259,11 +311,13 @@ impl Server {
     fn end_lost(&mut self, socket: usize, on_purpose: bool, env: &mut Env) {
         let now = env.schedule.now;
         self.end_subscriptions(socket);
+        self.end_member(socket, true, env);
         let Some(connection) = self.connection(socket) else { return };
         connection.behind.clear();
         connection.reading = None;
         connection.greeting = None;
         connection.jobs.clear();
+        connection.calls = Calls::default();
         connection.outbox.closed = Some(CloseCode::NORMAL);
         connection.ending = Some(now);
         connection.is_gone = true;

@@ -7,7 +7,7 @@ use tidewire_protocol::{
     topic::{Missing, Reading},
 };
 
-use super::{Server, outbox::events as events_of, topic::Page};
+use super::{Server, broker::Page};
 use crate::{
     frames::{At, Down},
     world::Env,
@@ -62,15 +62,15 @@ impl Server {
         false
     }
 
-    fn read_on(&mut self, socket: usize, cursor: Cursor, until: Millis, env: &Env) {
+    fn read_on(&mut self, socket: usize, cursor: Cursor, until: Millis, env: &mut Env) {
         let most = self.setup.page;
-        let topic = &mut self.topics[cursor.topic];
-        let epoch = topic.epoch;
-        let Some(delivery) = topic.find(cursor.key, socket).map(|one| one.delivery) else { return };
+        let Some(local) = self.local(socket, cursor.topic) else { return };
+        let Some(delivery) = local.find(cursor.key, socket).map(|one| one.delivery) else { return };
         let Some(reading) = delivery.reading() else { return };
-        let after = At { epoch, offset: delivery.position() };
-        if self.trouble_until > env.schedule.now {
-            return self.revoke(socket, cursor.topic, ErrorCode::UNAVAILABLE);
+        let topic = &self.broker.topics[cursor.topic];
+        let after = At { epoch: topic.epoch, offset: delivery.position() };
+        if self.broker.trouble_until > env.schedule.now {
+            return self.revoke(socket, cursor.topic, ErrorCode::UNAVAILABLE, env);
         }
         let page = topic.read(after, reading, most);
         let Some(connection) = self.connection(socket) else { return };
@@ -80,9 +80,9 @@ impl Server {
     /// Hands a page to the socket. Whether the subscription is live, or over.
     fn handle_page(&mut self, socket: usize, read: PageRead) -> bool {
         let PageRead { cursor: Cursor { topic: number, key }, after, reading, page, .. } = read;
-        let topic = &mut self.topics[number];
-        let head = topic.position;
-        let Some(subscriber) = topic.find(key, socket) else { return true };
+        let Some(local) = self.local(socket, number) else { return true };
+        let head = local.position;
+        let Some(subscriber) = local.find(key, socket) else { return true };
         let delivery = &mut subscriber.delivery;
         if (delivery.position(), delivery.reading()) != (after.offset, Some(reading)) {
             return false;
@@ -100,19 +100,22 @@ impl Server {
             Down::Gap { topic: number, after, to, cause }
         });
         let is_live = delivery.handle_head(head);
+        let begins = records.first().map_or(0, |first| first.prev);
+        let frames = subscriber.frames(number, &records, begins);
         if let Some(connection) = self.connection(socket) {
             connection.outbox.send_uncounted(gap.into_iter().collect());
-            connection.outbox.send_uncounted(events_of(number, &records));
+            connection.outbox.send_uncounted(frames.into_iter().flatten().collect());
         }
         is_live
     }
 
     /// A subscription has begun to lag, or begins by catching up.
     pub(super) fn fall_behind(&mut self, socket: usize, cursor: Cursor) {
-        let Self { topics, connections, .. } = self;
+        let Self { nodes, connections, .. } = self;
         let Some(connection) = connections.get_mut(socket).and_then(Option::as_mut) else { return };
+        let locals = &mut nodes[connection.node].locals;
         let is_needed = |other: &Cursor| {
-            let subscriber = topics[other.topic].find(other.key, socket);
+            let subscriber = locals[other.topic].find(other.key, socket);
             *other != cursor && subscriber.is_some_and(|one| one.delivery.is_catching_up())
         };
         connection.behind.retain(is_needed);

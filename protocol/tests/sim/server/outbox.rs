@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use tidewire_protocol::{
     code::CloseCode,
-    delivery::{Delivery, Queue, QueueLimits, Verdict},
+    delivery::{Piece, Queue, QueueLimits, Verdict, leave_out},
 };
 
+use super::local::Subscriber;
 use crate::{
     frames::{Down, Record},
     network::Network,
@@ -69,7 +70,7 @@ impl Outbox {
     /// Gives a batch of events to a subscription. Whether it lags from now on.
     pub(crate) fn deliver(
         &mut self,
-        delivery: &mut Delivery,
+        subscriber: &mut Subscriber,
         topic: usize,
         records: &[Record],
     ) -> bool {
@@ -77,11 +78,13 @@ impl Outbox {
             return false;
         }
         let offsets: Vec<u64> = records.iter().map(|record| record.offset).collect();
-        let length = |from: usize| records[from..].iter().map(|record| record.event.bytes).sum();
-        match delivery.handle_events(&offsets, length, &mut self.queue) {
+        let frames = subscriber.frames(topic, records, subscriber.delivery.position());
+        let length = |from: usize| frames[from..].iter().flatten().map(Down::bytes).sum();
+        match subscriber.delivery.handle_events(&offsets, length, &mut self.queue) {
             Verdict::Send(from) => {
-                let frames = events(topic, &records[from..]);
-                self.waiting.push_back(Run { counts: frames.len(), bytes: length(from), frames });
+                let (counts, bytes) = (records.len() - from, length(from));
+                let frames = frames.into_iter().skip(from).flatten().collect();
+                self.waiting.push_back(Run { counts, bytes, frames });
             }
             Verdict::Close => self.close(CloseCode::SLOW_CONSUMER),
             Verdict::Lag => return true,
@@ -140,6 +143,20 @@ impl Outbox {
     }
 }
 
-pub(crate) fn events(topic: usize, records: &[Record]) -> Vec<Down> {
-    records.iter().map(|record| Down::Event { topic, record: record.clone() }).collect()
+impl Subscriber {
+    /// The frames after an offset of what it is given of a batch, by the batch's events.
+    pub(crate) fn frames(&self, topic: usize, records: &[Record], after: u64) -> Vec<Option<Down>> {
+        let event = |record: &Record| Some(Down::Event { topic, record: record.clone() });
+        let has = |record: &Record| self.included.has(record.event.version);
+        if !records.iter().any(has) {
+            return records.iter().map(event).collect();
+        }
+        let pieces = leave_out(records, after, |record| record.offset, has);
+        let frame = |(record, piece): (&Record, _)| match piece {
+            Piece::Event => event(record),
+            Piece::Gap { after, to } => Some(Down::Gap { topic, after, to, cause: 4 }),
+            Piece::Nothing => None,
+        };
+        records.iter().zip(pieces).map(frame).collect()
+    }
 }

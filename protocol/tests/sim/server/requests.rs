@@ -6,10 +6,11 @@ use tidewire_protocol::{Millis, code::ErrorCode, session::Owner, topic::Start};
 
 use super::{
     Server,
-    subscribing::{Asked, State, TRIES},
+    broker::Once,
+    subscribing::{Asked, State, TRIES, Taking},
 };
 use crate::{
-    frames::{At, Down, Event, Reply, Up},
+    frames::{At, Down, Event, Range, Reply, Shown, Up},
     world::Env,
 };
 
@@ -29,14 +30,22 @@ pub(crate) enum Job {
     /// The topic's state was read.
     Taken {
         asked: Asked,
-        state: State,
+        taking: Taking,
         tries: u32,
     },
-    /// The same beside a subscription, whose position was `least`.
+    /// The state is asked for beside a subscription.
     ReadState {
         id: u32,
         topic: usize,
-        least: Option<At>,
+        tries: u32,
+    },
+    /// It was read; the subscription's position was `least` when it was first asked for.
+    StateTaken {
+        id: u32,
+        topic: usize,
+        least: At,
+        taking: Taking,
+        tries: u32,
     },
     /// The broker has said where it begins.
     Begin {
@@ -53,12 +62,23 @@ pub(crate) enum Job {
         id: u32,
         topic: usize,
     },
-    /// The application judges; `epoch` where the publish is sent again.
+    /// A member's.
+    Wish {
+        id: u32,
+        wish: Shown,
+    },
+    /// The socket takes what waits before history is read.
+    History {
+        id: u32,
+        topic: usize,
+        range: Range,
+    },
+    /// The application judges.
     Publish {
         id: u32,
         topic: usize,
         event: Rc<Event>,
-        epoch: Option<u64>,
+        again: Option<At>,
     },
     /// It is appended; the broker's answer is on its way.
     Acknowledge {
@@ -109,20 +129,29 @@ impl Server {
     }
 
     /// A frame's turn has come.
-    pub(super) fn take(&mut self, socket: usize, frame: Up, env: &Env) {
+    pub(super) fn take(&mut self, socket: usize, frame: Up, env: &mut Env) {
         let job = match frame {
-            Up::Subscribe { id, topic, since, snapshot } => {
-                Job::Subscribe(Asked { id, topic, since, snapshot })
+            Up::Subscribe { id, topic, since, version, snapshot, presence } => {
+                Job::Subscribe(Asked { id, topic, since, version, snapshot, presence })
             }
-            Up::ReadState { id, topic } if self.place(socket, topic).is_some() => {
-                Job::ReadState { id, topic, least: None }
+            Up::ReadState { id, topic, presence } if self.place(socket, topic).is_some() => {
+                if presence.is_some() {
+                    self.settle_member(socket, topic, presence, env);
+                }
+                Job::ReadState { id, topic, tries: TRIES }
             }
-            Up::ReadState { id, topic } => {
-                Job::Subscribe(Asked { id, topic, since: None, snapshot: true })
+            Up::ReadState { id, topic, presence } => {
+                Job::Subscribe(Asked { id, snapshot: true, presence, ..Asked::at_head(topic) })
             }
+            Up::Wish { id, wish } => Job::Wish { id, wish },
+            Up::History { id, topic, range } => Job::History { id, topic, range },
             Up::Unsubscribe { id, topic } => Job::Unsubscribe { id, topic },
-            Up::Publish { id, topic, event, epoch } => Job::Publish { id, topic, event, epoch },
-            Up::Hello { .. } | Up::Pong | Up::Closed { .. } => return,
+            Up::Publish { id, topic, event, again } => Job::Publish { id, topic, event, again },
+            Up::Hello { .. }
+            | Up::Call { .. }
+            | Up::Cancel { .. }
+            | Up::Pong
+            | Up::Closed { .. } => return,
         };
         let Some(connection) = self.connection(socket) else { return };
         let wait = connection.hook_ms();
@@ -143,15 +172,13 @@ impl Server {
 
     /// Takes a job one step on; what is left of it and how long that takes, if anything.
     fn advance(&mut self, socket: usize, job: Job, env: &mut Env) -> Option<(Millis, Job)> {
-        let fails = self.trouble_until > env.schedule.now;
-        let refusal = |re| Down::Error { re, code: ErrorCode::UNAVAILABLE.0 };
+        let fails = self.broker.trouble_until > env.schedule.now;
         match job {
             Job::Subscribe(Asked { id, topic, .. }) | Job::Drain(Asked { id, topic, .. })
                 if fails =>
             {
-                self.unsubscribe(socket, topic, Owner::Client);
-                self.answer(socket, refusal(id));
-                None
+                self.unsubscribe(socket, topic, Owner::Client, env);
+                self.refuse(socket, id, ErrorCode::UNAVAILABLE)
             }
             Job::Subscribe(asked) if asked.snapshot => Some((0, Job::Drain(asked))),
             Job::Subscribe(asked) => self.begin(socket, Owner::Client, asked, None, env),
@@ -159,44 +186,72 @@ impl Server {
                 Some((1, Job::Drain(asked)))
             }
             Job::Drain(asked) => self.begin_with_state(socket, asked, TRIES, env),
-            Job::Taken { asked, state, tries } => {
-                self.begin_after_state(socket, asked, state, tries, env)
+            Job::Taken { asked, taking, tries } => {
+                self.begin_after_state(socket, asked, taking, tries, env)
             }
-            Job::ReadState { id, topic, least } => {
-                self.read_state(socket, id, topic, least, env.schedule.now)
+            Job::ReadState { id, topic, tries } => {
+                self.read_state(socket, id, topic, tries, env.schedule.now)
+            }
+            Job::StateTaken { id, topic, least, taking, tries } => {
+                self.answer_state(socket, id, topic, (least, taking), tries, env)
             }
             Job::Adopt { topic } => {
-                let asked = Asked { id: 0, topic, since: None, snapshot: false };
-                self.begin(socket, Owner::Server, asked, None, env)
+                self.begin(socket, Owner::Server, Asked::at_head(topic), None, env)
             }
             Job::Begin { owner, asked, start, state } => {
-                self.insert(socket, owner, asked, start, state);
+                self.insert(socket, owner, asked, start, state, env);
                 None
             }
             Job::Unsubscribe { id, topic } => {
-                let frame = if self.unsubscribe(socket, topic, Owner::Client) {
-                    Down::Reply { re: id, reply: None }
-                } else {
-                    Down::Error { re: id, code: ErrorCode::FORBIDDEN.0 }
-                };
-                self.answer(socket, frame);
+                if !self.unsubscribe(socket, topic, Owner::Client, env) {
+                    return self.refuse(socket, id, ErrorCode::FORBIDDEN);
+                }
+                self.answer(socket, Down::Reply { re: id, reply: None });
                 None
             }
+            Job::Wish { id, .. } if !self.is_member(socket) => {
+                self.refuse(socket, id, ErrorCode::FORBIDDEN)
+            }
+            Job::Wish { id, wish } => {
+                self.settle_member(socket, crate::setup::HALL, Some(wish), env);
+                self.answer(socket, Down::Reply { re: id, reply: None });
+                None
+            }
+            Job::History { id, .. } if fails => self.refuse(socket, id, ErrorCode::UNAVAILABLE),
+            Job::History { id, topic, range } => self.history(socket, id, topic, range, env),
             Job::Publish { id, event, .. } if fails => {
                 env.oracle.turned_away(event.payload);
-                self.answer(socket, refusal(id));
-                None
+                self.refuse(socket, id, ErrorCode::UNAVAILABLE)
             }
-            Job::Publish { id, topic, event, epoch } => {
-                self.publish_for(socket, id, topic, event, epoch, env)
+            Job::Publish { id, topic, event, again } => {
+                self.publish_for(socket, id, topic, event, again, env)
             }
             Job::Acknowledge { id, topic, at, event } => {
-                self.under_way.remove(&(topic, event.payload));
-                let reply = Reply { at, head: at.offset, recovered: None, snapshot: None };
+                self.land(socket, topic, &event);
+                let reply =
+                    Reply { at, head: at.offset, recovered: None, snapshot: None, version: None };
                 self.answer(socket, Down::Reply { re: id, reply: Some(reply) });
                 None
             }
         }
+    }
+
+    fn history(
+        &mut self,
+        socket: usize,
+        id: u32,
+        topic: usize,
+        range: Range,
+        env: &Env,
+    ) -> Option<(Millis, Job)> {
+        let outbox = &mut self.connections.get_mut(socket)?.as_mut()?.outbox;
+        if !outbox.is_empty() {
+            return Some((1, Job::History { id, topic, range }));
+        }
+        let topic = &mut self.broker.topics[topic];
+        let records = topic.history(range, env.schedule.now);
+        outbox.send_uncounted(vec![Down::Events { re: id, head: topic.head(), records }]);
+        None
     }
 
     fn publish_for(
@@ -205,21 +260,31 @@ impl Server {
         id: u32,
         topic: usize,
         event: Rc<Event>,
-        epoch: Option<u64>,
+        again: Option<At>,
         env: &mut Env,
     ) -> Option<(Millis, Job)> {
-        if !self.under_way.insert((topic, event.payload)) {
+        let users = self.setup.users;
+        let connection = self.connection(socket)?;
+        let (node, scope) = (connection.node, connection.client % users);
+        if !self.nodes[node].under_way.insert((topic, event.payload)) {
             // A repeat waits for the first.
-            return Some((1, Job::Publish { id, topic, event, epoch }));
+            env.oracle.saw("repeated in flight");
+            return Some((1, Job::Publish { id, topic, event, again }));
         }
-        let client = self.connection(socket).map(|connection| connection.client);
-        let Some(at) = self.publish(topic, Rc::clone(&event), client, epoch, env) else {
-            self.under_way.remove(&(topic, event.payload));
-            self.answer(socket, Down::Error { re: id, code: ErrorCode::UNKNOWN.0 });
-            return None;
+        let once = Once { scope, again };
+        let Some(at) = self.publish(topic, Rc::clone(&event), Some(&once), env) else {
+            self.land(socket, topic, &event);
+            return self.refuse(socket, id, ErrorCode::UNKNOWN);
         };
         let wait = self.connection(socket)?.broker_ms();
         Some((wait, Job::Acknowledge { id, topic, at, event }))
+    }
+
+    /// A client's publish is no longer under way.
+    fn land(&mut self, socket: usize, topic: usize, event: &Event) {
+        if let Some(node) = self.connection(socket).map(|connection| connection.node) {
+            self.nodes[node].under_way.remove(&(topic, event.payload));
+        }
     }
 
     /// Hooks that run for nobody are dropped, and with them what they hold.
@@ -227,10 +292,8 @@ impl Server {
         let Some(connection) = self.connection(socket) else { return };
         for hook in std::mem::take(&mut connection.hooks) {
             match hook.job {
-                Job::Begin { asked, .. } => self.topics[asked.topic].detach(),
-                Job::Acknowledge { topic, event, .. } => {
-                    self.under_way.remove(&(topic, event.payload));
-                }
+                Job::Begin { asked, .. } => self.detach(socket, asked.topic),
+                Job::Acknowledge { topic, event, .. } => self.land(socket, topic, &event),
                 _ => {}
             }
         }
@@ -243,5 +306,16 @@ impl Server {
         if let Some(connection) = self.connection(socket) {
             connection.outbox.answer(frame);
         }
+    }
+
+    /// Answers with an error, with which the job is over.
+    pub(super) fn refuse(
+        &mut self,
+        socket: usize,
+        id: u32,
+        ErrorCode(code): ErrorCode,
+    ) -> Option<(Millis, Job)> {
+        self.answer(socket, Down::Error { re: id, code });
+        None
     }
 }

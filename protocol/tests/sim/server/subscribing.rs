@@ -1,14 +1,19 @@
 //! How subscriptions begin, with or without the topic's state, and end.
 
-use std::rc::Rc;
-
 use tidewire_protocol::{
-    Millis, code::ErrorCode, delivery::Delivery, session::Owner, topic::Start,
+    Millis,
+    code::ErrorCode,
+    delivery::{Delivery, Included, Overflow},
+    session::Owner,
+    topic::{Reading, Start},
 };
 
-use super::{Server, connection::Subscription, cursor::Cursor, requests::Job, topic::Subscriber};
+use super::{
+    Server, connection::Subscription, cursor::Cursor, local::Subscriber, requests::Job, store::Run,
+};
 use crate::{
-    frames::{At, Down, Record, Reply, size},
+    frames::{At, Down, Reply, Shown, Snapshot},
+    setup::Content,
     world::Env,
 };
 
@@ -18,11 +23,34 @@ pub(crate) struct Asked {
     pub(super) id: u32,
     pub(super) topic: usize,
     pub(super) since: Option<At>,
+    /// Of the snapshot that the client has.
+    pub(super) version: Option<u64>,
     pub(super) snapshot: bool,
+    pub(super) presence: Option<Shown>,
 }
 
-/// A topic's state and the position that it is of.
-pub(super) type State = (At, Rc<[Record]>);
+impl Asked {
+    pub(super) fn at_head(topic: usize) -> Self {
+        Self { id: 0, topic, since: None, version: None, snapshot: false, presence: None }
+    }
+}
+
+/// A topic's state that is being read.
+#[derive(Debug)]
+pub(crate) enum Taking {
+    /// Of what the broker has.
+    Broker(At, Snapshot),
+    /// Of what the application stores.
+    Store(Run),
+}
+
+/// A topic's state, the position that it is of, and its version.
+#[derive(Debug)]
+pub(crate) struct State {
+    at: At,
+    snapshot: Snapshot,
+    version: Option<u64>,
+}
 
 /// How often a state is read whose position history no longer reaches.
 pub(super) const TRIES: u32 = 3;
@@ -40,76 +68,130 @@ impl Server {
         env: &mut Env,
     ) -> Option<(Millis, Job)> {
         let now = env.schedule.now;
-        let topic = &mut self.topics[asked.topic];
+        let topic = &mut self.broker.topics[asked.topic];
         let recovers = tries == TRIES && topic.start(asked.since, now) != Start::Lost;
         if recovers && asked.since.is_some() {
             return self.begin(socket, Owner::Client, asked, None, env);
         }
         if tries == 0 {
             env.oracle.saw("no state");
-            self.unsubscribe(socket, asked.topic, Owner::Client);
-            self.answer(socket, Down::Error { re: asked.id, code: ErrorCode::UNAVAILABLE.0 });
-            return None;
+            self.unsubscribe(socket, asked.topic, Owner::Client, env);
+            return self.refuse(socket, asked.id, ErrorCode::UNAVAILABLE);
         }
-        let Some(state) = topic.state(now) else {
+        let Some((wait, taking)) = self.take_state(socket, asked.topic, now) else {
             return self.begin(socket, Owner::Client, asked, None, env);
         };
-        let wait = self.connection(socket)?.broker_ms();
-        Some((wait, Job::Taken { asked, state, tries: tries - 1 }))
+        Some((wait, Job::Taken { asked, taking, tries: tries - 1 }))
     }
 
-    /// A state was read: events follow it, if history has them still.
+    /// Begins to read a topic's state; how long that takes. `None` if it has none.
+    fn take_state(&mut self, socket: usize, topic: usize, now: Millis) -> Option<(Millis, Taking)> {
+        let connection = self.connections.get_mut(socket)?.as_mut()?;
+        let of_broker = &mut self.broker.topics[topic];
+        if !matches!(of_broker.rule.content, Content::Store { .. }) {
+            let snapshot = of_broker.state(now)?;
+            return Some((connection.broker_ms(), Taking::Broker(of_broker.head(), snapshot)));
+        }
+        let runs = &mut self.nodes[connection.node].runs;
+        let (until, then) = (connection.hook_ms() * 10, connection.hook_ms());
+        let run = runs.get(&topic).copied().filter(|run| run.done_at > now);
+        let run = run.unwrap_or_else(|| Run::new(of_broker.head(), now, until, then));
+        runs.insert(topic, run);
+        Some((run.done_at - now, Taking::Store(run)))
+    }
+
+    fn taken(&self, topic: usize, taking: Taking) -> State {
+        match taking {
+            Taking::Broker(at, snapshot) => State { at, snapshot, version: None },
+            Taking::Store(run) => {
+                let (snapshot, version) = self.store.read(run);
+                let content = self.broker.topics[topic].rule.content;
+                let has_versions = content == Content::Store { versions: true };
+                State { at: run.place, snapshot, version: has_versions.then_some(version) }
+            }
+        }
+    }
+
+    /// A state was read: events follow it, if history has them still, or the topic's policy lets some be missing.
     pub(super) fn begin_after_state(
         &mut self,
         socket: usize,
         asked: Asked,
-        state: State,
+        taking: Taking,
         tries: u32,
         env: &mut Env,
     ) -> Option<(Millis, Job)> {
-        match self.topics[asked.topic].start(Some(state.0), env.schedule.now) {
-            Start::Lost => self.begin_with_state(socket, asked, tries, env),
-            _ => self.begin(socket, Owner::Client, asked, Some(state), env),
+        let state = self.taken(asked.topic, taking);
+        let topic = &mut self.broker.topics[asked.topic];
+        let can_begin = topic.start(Some(state.at), env.schedule.now) != Start::Lost
+            || may_lag(topic.rule.overflow, state.at, topic.epoch);
+        if !can_begin {
+            return self.begin_with_state(socket, asked, tries, env);
         }
+        self.begin(socket, Owner::Client, asked, Some(state), env)
     }
 
     /// How far a session's subscription has come.
     pub(super) fn place(&mut self, socket: usize, topic: usize) -> Option<At> {
-        let name = self.topics[topic].name.clone();
+        let epoch = self.broker.topics[topic].epoch;
+        let name = self.local(socket, topic)?.name.clone();
         let key = self.connection(socket)?.table.handle(&name)?.key;
-        let epoch = self.topics[topic].epoch;
-        let offset = self.topics[topic].find(key, socket)?.delivery.position();
+        let offset = self.local(socket, topic)?.find(key, socket)?.delivery.position();
         Some(At { epoch, offset })
     }
 
-    /// Answers with the state of a topic that the session follows, once the socket has taken what waits.
+    /// Reads the state of a topic that the session follows, once the socket has taken what waits.
     pub(super) fn read_state(
         &mut self,
         socket: usize,
         id: u32,
         topic: usize,
-        least: Option<At>,
+        tries: u32,
         now: Millis,
     ) -> Option<(Millis, Job)> {
         if !self.connection(socket)?.outbox.is_empty() {
-            return Some((1, Job::ReadState { id, topic, least }));
+            return Some((1, Job::ReadState { id, topic, tries }));
         }
-        let Some(place) = self.place(socket, topic) else {
-            self.answer(socket, Down::Error { re: id, code: ErrorCode::FORBIDDEN.0 });
+        let Some(least) = self.place(socket, topic) else {
+            return self.refuse(socket, id, ErrorCode::FORBIDDEN);
+        };
+        let Some((wait, taking)) = self.take_state(socket, topic, now) else {
+            let reply = Reply {
+                at: least,
+                head: least.offset,
+                recovered: None,
+                snapshot: None,
+                version: None,
+            };
+            self.answer(socket, Down::Reply { re: id, reply: Some(reply) });
             return None;
         };
-        let Some(least) = least else {
-            let wait = self.connection(socket)?.broker_ms();
-            return Some((wait, Job::ReadState { id, topic, least: Some(place) }));
+        Some((wait, Job::StateTaken { id, topic, least, taking, tries }))
+    }
+
+    /// Answers with it, unless it is older than what the session has had.
+    pub(super) fn answer_state(
+        &mut self,
+        socket: usize,
+        id: u32,
+        topic: usize,
+        (least, taking): (At, Taking),
+        tries: u32,
+        env: &Env,
+    ) -> Option<(Millis, Job)> {
+        let Some(place) = self.place(socket, topic) else {
+            return self.refuse(socket, id, ErrorCode::FORBIDDEN);
         };
-        let (at, snapshot) = match self.topics[topic].state(now) {
-            Some((at, records)) => (at, Some(records)),
-            None => (place, None),
-        };
+        let State { at, snapshot, version } = self.taken(topic, taking);
         if at.epoch != least.epoch || at.offset < least.offset {
-            return Some((1, Job::ReadState { id, topic, least: Some(least) }));
+            if tries == 0 {
+                return self.refuse(socket, id, ErrorCode::UNAVAILABLE);
+            }
+            let (wait, taking) = self.take_state(socket, topic, env.schedule.now)?;
+            return Some((wait, Job::StateTaken { id, topic, least, taking, tries: tries - 1 }));
         }
-        let reply = Reply { at, head: place.offset.max(at.offset), recovered: None, snapshot };
+        let head = place.offset.max(at.offset);
+        let reply = Reply { at, head, recovered: None, snapshot: Some(snapshot), version };
         let frame = Down::Reply { re: id, reply: Some(reply) };
         self.connection(socket)?.outbox.send_uncounted(vec![frame]);
         None
@@ -122,10 +204,10 @@ impl Server {
         owner: Owner,
         asked: Asked,
         state: Option<State>,
-        env: &Env,
+        env: &mut Env,
     ) -> Option<(Millis, Job)> {
         let topic = asked.topic;
-        let name = self.topics[topic].name.clone();
+        let name = self.local(socket, topic)?.name.clone();
         let connection = self.connection(socket)?;
         let earlier = connection.table.owner(&name);
         if connection.table.check(&name).is_err() || (earlier.is_some() && owner == Owner::Server) {
@@ -133,10 +215,11 @@ impl Server {
         }
         let subscription = connection.table.remove(&name);
         let wait = connection.broker_ms();
-        self.topics[topic].attach();
-        self.drop_subscription(subscription);
-        let since = state.as_ref().map_or(asked.since, |(at, _)| Some(*at));
-        let start = self.topics[topic].start(since, env.schedule.now);
+        let head = self.broker.topics[topic].head().offset;
+        self.local(socket, topic)?.attach(head);
+        self.drop_subscription(socket, subscription);
+        let since = state.as_ref().map_or(asked.since, |state| Some(state.at));
+        let start = self.broker.topics[topic].start(since, env.schedule.now);
         Some((wait, Job::Begin { owner: earlier.unwrap_or(owner), asked, start, state }))
     }
 
@@ -147,31 +230,44 @@ impl Server {
         asked: Asked,
         start: Start,
         state: Option<State>,
+        env: &mut Env,
     ) {
-        let Asked { id, topic: number, since, .. } = asked;
-        let topic = &mut self.topics[number];
-        let overflow = topic.rule.overflow;
-        let is_large = state.as_ref().is_some_and(|(_, records)| size(records) >= LARGE_BYTES);
-        let delivery = match start {
-            Start::Recovered(offset) if offset < topic.position || is_large => {
+        let Asked { id, topic: number, since, version, presence, .. } = asked;
+        let (epoch, overflow) =
+            (self.broker.topics[number].epoch, self.broker.topics[number].rule.overflow);
+        let Some(local) = self.local(socket, number) else { return };
+        let delivery = match (start, &state) {
+            (start, Some(state))
+                if start == Start::Lost || state.snapshot.bytes() >= LARGE_BYTES =>
+            {
+                Delivery::lagging(state.at.offset, overflow)
+            }
+            (Start::Recovered(offset), _) if offset < local.position => {
                 Delivery::catching_up(offset, overflow)
             }
-            Start::Recovered(offset) => Delivery::live(offset, overflow),
-            Start::Fresh | Start::Lost => Delivery::live(topic.position, overflow),
+            (Start::Recovered(offset), _) => Delivery::live(offset, overflow),
+            (Start::Fresh | Start::Lost, _) => Delivery::live(local.position, overflow),
         };
-        let at = At { epoch: topic.epoch, offset: delivery.position() };
-        let head = topic.position.max(delivery.position());
+        let at = At { epoch, offset: delivery.position() };
+        let head = local.position.max(delivery.position());
         let is_behind = delivery.is_catching_up();
-        let key = topic.insert(Subscriber { socket, delivery });
-        let name = topic.name.clone();
         let recovered = match (&state, start) {
             (Some(_), _) => since.map(|_| false),
             (None, Start::Fresh) => None,
             (None, Start::Recovered(_)) => Some(true),
             (None, Start::Lost) => Some(false),
         };
-        let snapshot = state.map(|(_, records)| records);
-        let reply = Reply { at, head, recovered, snapshot };
+        // What the client has still of an earlier snapshot counts where it goes on.
+        let has = match &state {
+            Some(state) => state.version,
+            None => version.filter(|_| recovered == Some(true)),
+        };
+        let included = Included::up_to(has);
+        let key = local.insert(Subscriber { socket, delivery, included });
+        let name = local.name.clone();
+        let of_state = state.as_ref().and_then(|state| state.version);
+        let snapshot = state.map(|state| state.snapshot);
+        let reply = Reply { at, head, recovered, snapshot, version: of_state };
         let Some(connection) = self.connection(socket) else { return };
         match (id, &reply.snapshot) {
             (0, _) => connection.outbox.answer(Down::Subscribed { topic: number, at }),
@@ -181,51 +277,77 @@ impl Server {
             }
         }
         let subscription = Subscription { topic: number, key };
-        let Some(connection) = self.connection(socket) else { return };
         match connection.table.insert(name, owner, subscription) {
             Ok(earlier) => {
-                self.drop_subscription(earlier);
+                self.drop_subscription(socket, earlier);
                 if is_behind {
                     self.fall_behind(socket, Cursor { topic: number, key });
                 }
+                if id != 0 {
+                    self.settle_member(socket, number, presence, env);
+                }
             }
             // The session ended meanwhile.
-            Err(_) => self.drop_subscription(Some(subscription)),
+            Err(_) => self.drop_subscription(socket, Some(subscription)),
         }
     }
 
     /// Ends a subscription for its owner; `false` if it is another's.
-    pub(super) fn unsubscribe(&mut self, socket: usize, topic: usize, by: Owner) -> bool {
-        let name = self.topics[topic].name.clone();
+    pub(super) fn unsubscribe(
+        &mut self,
+        socket: usize,
+        topic: usize,
+        by: Owner,
+        env: &mut Env,
+    ) -> bool {
+        let Some(name) = self.local(socket, topic).map(|local| local.name.clone()) else {
+            return true;
+        };
         let Some(connection) = self.connection(socket) else { return true };
         if connection.table.owner(&name).is_some_and(|owner| owner != by) {
             return false;
         }
         let subscription = connection.table.remove(&name);
-        self.drop_subscription(subscription);
+        self.drop_subscription(socket, subscription);
+        self.leave(socket, topic, env);
         true
     }
 
     /// The server ends a subscription, whoever owns it.
-    pub(crate) fn revoke(&mut self, socket: usize, topic: usize, code: ErrorCode) {
-        let name = self.topics[topic].name.clone();
+    pub(super) fn revoke(&mut self, socket: usize, topic: usize, code: ErrorCode, env: &mut Env) {
+        let Some(name) = self.local(socket, topic).map(|local| local.name.clone()) else { return };
+        self.leave(socket, topic, env);
         let Some(connection) = self.connection(socket) else { return };
         let Some(subscription) = connection.table.remove(&name) else { return };
         connection.outbox.answer(Down::Unsubscribed { topic, code: code.0 });
-        self.drop_subscription(Some(subscription));
+        self.drop_subscription(socket, Some(subscription));
     }
 
     pub(super) fn end_subscriptions(&mut self, socket: usize) {
         let Some(connection) = self.connection(socket) else { return };
         for (_, subscription) in connection.table.close() {
-            self.drop_subscription(Some(subscription));
+            self.drop_subscription(socket, Some(subscription));
         }
     }
 
-    pub(super) fn drop_subscription(&mut self, subscription: Option<Subscription>) {
-        if let Some(Subscription { topic, key }) = subscription {
-            self.topics[topic].subscribers[key] = None;
-            self.topics[topic].detach();
+    fn drop_subscription(&mut self, socket: usize, subscription: Option<Subscription>) {
+        if let Some(Subscription { topic, key }) = subscription
+            && let Some(local) = self.local(socket, topic)
+        {
+            local.subscribers[key] = None;
+            local.detach();
         }
     }
+
+    pub(super) fn detach(&mut self, socket: usize, topic: usize) {
+        if let Some(local) = self.local(socket, topic) {
+            local.detach();
+        }
+    }
+}
+
+/// Whether a subscription can begin after a state that history no longer reaches: whoever lags may miss something there, and is told.
+fn may_lag(overflow: Overflow, at: At, epoch: u64) -> bool {
+    let leaves_out = !matches!(overflow.reading(), None | Some(Reading::All));
+    leaves_out && at.epoch == epoch
 }

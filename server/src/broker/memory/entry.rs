@@ -56,14 +56,17 @@ impl Entry {
         budget: &Budget,
         now: Millis,
     ) -> Result<Place, BrokerError> {
-        let Publish { event, keep, once, epoch } = publish;
+        let Publish { event, keep, once, epoch, after } = publish;
         if epoch.is_some_and(|epoch| *epoch != *self.log.epoch().as_str()) {
             return Err(BrokerError::OtherEpoch);
         }
-        if let Some(Once { scope, name }) = &once
-            && let Some(first) = self.mids.find(scope, name, now)
-        {
-            return Ok(self.place(first));
+        if let Some(Once { scope, name }) = &once {
+            if let Some(first) = self.mids.find(scope, name, now) {
+                return Ok(self.place(first));
+            }
+            if after.is_some_and(|after| !self.mids.reaches(scope, after)) {
+                return Err(BrokerError::Forgotten);
+            }
         }
         let bytes = event.bytes();
         let (shared, retention) = (Arc::clone(&event), keep.retention);

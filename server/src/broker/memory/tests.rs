@@ -167,6 +167,16 @@ async fn where_room_is_needed_names_that_were_never_published_to_go_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_range_of_history_has_nothing_that_is_too_old() {
+    let broker = MemoryBroker::default();
+    publish(&broker, "a").await.unwrap();
+    let read = async || broker.history(&topic("a"), Range::last(9)).await.unwrap().records.len();
+    assert_eq!(read().await, 1);
+    tokio::time::advance(Duration::from_millis(KEEP.retention.age_ms)).await;
+    assert_eq!(read().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_published_once_is_appended_once() {
     let broker = MemoryBroker::default();
     let epoch = publish(&broker, "a").await.unwrap().epoch;

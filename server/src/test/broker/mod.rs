@@ -36,6 +36,7 @@ pub async fn keeps_its_contract(broker: Arc<dyn Broker>) {
     order::a_publish_resolves_with_its_place(&broker).await;
     once::a_repeat_resolves_with_the_first_place(&broker).await;
     once::another_epoch_is_refused(&broker).await;
+    once::what_may_be_forgotten_is_not_appended_again(&broker).await;
     history::a_position_is_recovered_or_lost(&broker).await;
     history::history_keeps_its_bounds(&broker).await;
     history::a_page_misses_nothing_in_silence(&broker).await;

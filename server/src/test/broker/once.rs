@@ -38,6 +38,29 @@ pub(super) async fn a_repeat_resolves_with_the_first_place(broker: &Arc<dyn Brok
     assert_eq!(offsets(&seen.after(start.offset, 4).await), expected, "a repeat reaches nobody");
 }
 
+/// "… With `after` one that is no longer remembered is not appended either."
+pub(super) async fn what_may_be_forgotten_is_not_appended_again(broker: &Arc<dyn Broker>) {
+    let fresh = Fresh::new(broker);
+    let again = async |name: &str, after| {
+        let once = Some(Once { scope: "ann".into(), name: name.into() });
+        let publish = Publish::new(event(10).into(), KEEP);
+        fresh.publish(Publish { once, after: Some(after), ..publish }).await
+    };
+    let first = publish(&fresh, "ann", "first", None).await.expect("appended");
+    assert_eq!(again("first", 0).await, Ok(first.clone()));
+    let late = again("late", first.offset).await.expect("nothing was forgotten");
+    for name in 1..=1_000 {
+        publish(&fresh, "ann", &name.to_string(), None).await.expect("appended");
+    }
+    let head = fresh.head().await;
+    let refused = Err(BrokerError::Forgotten);
+    assert_eq!(again("first", first.offset - 1).await, refused);
+    assert_eq!(again("late", first.offset).await, refused);
+    assert_eq!(again("another", late.offset - 1).await, refused, "it might have been the second");
+    assert_eq!(fresh.head().await, head, "nothing was appended");
+    assert_ne!(again("another", head.offset).await, refused, "it was not there before");
+}
+
 /// "Appends it in this epoch only; in another it is refused."
 pub(super) async fn another_epoch_is_refused(broker: &Arc<dyn Broker>) {
     let fresh = Fresh::new(broker);

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tidewire::{Accepted, CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder};
+use serde_json::json;
+use tidewire::{
+    Accepted, CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder, test::RequestError,
+};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
@@ -434,4 +437,32 @@ async fn a_snapshot_of_a_live_subscription_begins_behind_what_its_version_covers
     assert_eq!(answer.unwrap().0.position.offset, 3);
     seen.read_to(&mut client, 5).await;
     assert_eq!((seen.numbers, seen.gaps), (vec![8, 9, 10, 11, 12], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_with_a_version_is_not_given_what_its_snapshot_has() {
+    let gate = Shared::default();
+    let live = versioned(&gate);
+    let asked = ask(connect(&live).await);
+    gate.began().await;
+    gate.open(1);
+    let (client, answer) = asked.await.unwrap();
+    let Subscribed { position, version, .. } = answer.unwrap().0;
+    assert_eq!((position.offset, version.as_deref()), (0, Some("10")));
+    // The connection ends before what was committed until then is published.
+    drop(client);
+    publish(&live, [9, 11, 10].into_iter()).await;
+    for (version, numbers) in [(Some("10"), vec![11]), (None, vec![9, 11, 10])] {
+        let mut client = connect(&live).await;
+        let since = json!({"topic": "account:7", "since": position, "version": version});
+        let subscribed = client.request("$subscribe", &since).await.unwrap();
+        let subscribed: Subscribed = serde_json::from_str(subscribed.get()).unwrap();
+        assert_eq!((subscribed.recovered, subscribed.version.as_deref()), (Some(true), None));
+        let mut seen = Seen::after(&subscribed, vec![]);
+        seen.read_to(&mut client, 3).await;
+        assert_eq!(seen.numbers, numbers, "{version:?}");
+    }
+    let odd = json!({"topic": "account:7", "since": position, "version": "ten"});
+    let refused = connect(&live).await.request("$subscribe", &odd).await;
+    assert!(matches!(refused, Err(RequestError::Refused { .. })), "{refused:?}");
 }

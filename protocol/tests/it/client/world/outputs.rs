@@ -80,9 +80,9 @@ impl World {
                 let topic = self.topics.name(topic);
                 self.upload(Up::Unsubscribe { id, topic });
             }
-            Output::Publish { id, epoch } => {
+            Output::Publish { id, again } => {
                 let (topic, payload) = self.publishes[&id];
-                let epoch = epoch.map(|epoch| self.epochs.name(epoch));
+                let epoch = again.map(|at| self.epochs.name(at.epoch));
                 self.owe(id);
                 self.upload(Up::Publish { id, topic, payload, epoch });
             }
@@ -144,7 +144,7 @@ impl World {
                 assert!(!self.counts.contains_key(&name), "a topic in use is not released");
                 self.seen.remove(&name);
             }
-            Output::ReleaseEpoch { epoch } => self.epochs.release(epoch),
+            Output::ReleaseEpoch { epoch } => drop(self.epochs.release(epoch)),
             other => panic!("unexpected: {other:?}"),
         }
     }

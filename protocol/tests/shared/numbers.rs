@@ -1,4 +1,4 @@
-//! Numbers for names, as a driver gives them.
+//! Numbers for names, as a driver gives them; of both simulations.
 
 #[derive(Debug)]
 pub(crate) struct Numbers<N> {
@@ -33,5 +33,9 @@ impl<N: Copy + PartialEq> Numbers<N> {
 
     pub(crate) fn release(&mut self, number: u32) -> N {
         self.names[number as usize - 1].take().expect("a number in use")
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.names.iter().flatten().count()
     }
 }

@@ -1,21 +1,24 @@
 //! A client: the client core, its driver, and a user who reads as fast as he does.
 
-use std::{collections::BTreeMap, rc::Rc};
+mod asks;
+
+use std::collections::BTreeMap;
 
 use tidewire_protocol::{
     Millis,
-    client::{self, Config, Continuity, Frame, Kind, Output, State, Verdict},
+    client::{self, Config, Frame, Kind, Output, State, Verdict},
     code::CloseCode,
 };
 
 use crate::{
-    frames::{At, Down, EpochName, Event, Reply, Up},
+    frames::{At, Down, EpochName, Reply, Shown, Up},
     numbers::Numbers,
     random::Random,
     schedule::Wake,
-    setup::Setup,
+    setup::{HALL, Setup},
     world::Env,
 };
+use asks::Ask;
 
 pub(crate) struct Client {
     number: usize,
@@ -26,9 +29,14 @@ pub(crate) struct Client {
     pub(crate) counts: Vec<u32>,
     /// Which topics are asked for with their state.
     snapshots: Vec<bool>,
-    publishes: BTreeMap<u32, (usize, Rc<Event>)>,
-    /// Reads of a topic's state, and how far the user had come then.
-    reads: BTreeMap<u32, (usize, At)>,
+    /// The versions of the application's state that the snapshots had, by topic.
+    versions: Vec<Option<u64>>,
+    /// What the user wants to be shown as, in the hall.
+    pub(crate) wish: Option<Shown>,
+    /// What the server was last told of that.
+    told: Option<Shown>,
+    /// What was asked and has no outcome, by its number.
+    asks: BTreeMap<u32, Ask>,
     /// The socket of each link.
     sockets: [Option<usize>; 2],
     /// The link that the core speaks of.
@@ -56,8 +64,10 @@ impl Client {
             epochs: Numbers::default(),
             counts: vec![0; setup.topics.len()],
             snapshots: setup.topics.iter().map(|_| random.percent(50)).collect(),
-            publishes: BTreeMap::new(),
-            reads: BTreeMap::new(),
+            versions: vec![None; setup.topics.len()],
+            wish: None,
+            told: None,
+            asks: BTreeMap::new(),
             sockets: [None; 2],
             link: 0,
             opens_at: [None; 2],
@@ -75,7 +85,12 @@ impl Client {
 
     /// Whether nothing that was asked is without an outcome.
     pub(crate) fn owes_nothing(&self) -> bool {
-        self.publishes.is_empty() && self.reads.is_empty()
+        self.asks.is_empty()
+    }
+
+    /// Whether it holds a number for nothing, where nothing is asked: each topic is in one epoch.
+    pub(crate) fn leaks(&self) -> bool {
+        self.owes_nothing() && self.epochs.in_use() > self.topics.in_use()
     }
 
     pub(crate) fn connect(&mut self, env: &mut Env) {
@@ -91,37 +106,6 @@ impl Client {
     pub(crate) fn wake_up(&mut self, env: &mut Env) {
         self.core.handle_wake(env.schedule.now);
         self.carry_out(None, env);
-    }
-
-    pub(crate) fn subscribe(&mut self, topic: usize, env: &mut Env) {
-        self.counts[topic] += 1;
-        env.oracle.wanted(self.number, topic);
-        self.core.subscribe(self.topics.give(topic), env.schedule.now);
-        self.carry_out(None, env);
-    }
-
-    pub(crate) fn unsubscribe(&mut self, topic: usize, env: &mut Env) {
-        if self.counts[topic] > 0 {
-            self.counts[topic] -= 1;
-            self.core.unsubscribe(self.topics.find(topic), env.schedule.now);
-            self.carry_out(None, env);
-        }
-    }
-
-    pub(crate) fn publish(&mut self, topic: usize, event: Event, env: &mut Env) {
-        env.oracle.publishes(self.number, topic, event.payload);
-        let id = self.core.publish(self.topics.find(topic), env.schedule.now);
-        self.publishes.insert(id, (topic, Rc::new(event)));
-        self.carry_out(None, env);
-    }
-
-    /// Asks for the state of a topic that the user follows.
-    pub(crate) fn read_state(&mut self, topic: usize, env: &mut Env) {
-        if let Some(at) = env.oracle.position(self.number, topic) {
-            let id = self.core.read(0, env.schedule.now);
-            self.reads.insert(id, (topic, at));
-            self.carry_out(None, env);
-        }
     }
 
     /// Looks at the clock and at what has arrived.
@@ -171,7 +155,7 @@ impl Client {
 
     fn open(&mut self, link: usize, env: &mut Env) {
         let now = env.schedule.now;
-        if now < self.offline_until.max(env.network.unreachable_until) {
+        if now < self.offline_until {
             self.core.handle_closed(link as u8, CloseCode::ABNORMAL, now);
         } else {
             self.sockets[link] = Some(env.network.open(self.number, &mut env.schedule));
@@ -212,7 +196,7 @@ impl Client {
                 Frame { re: re.into(), ms: ping_ms, to: pong_ms, ..Frame::new(Kind::Hello) }
             }
             Down::Reply { re, reply: None } => Frame { re: re.into(), ..Frame::new(Kind::Reply) },
-            Down::Reply { re, reply: Some(Reply { at, head, recovered, .. }) } => Frame {
+            Down::Reply { re, reply: Some(Reply { at, head, recovered, version, .. }) } => Frame {
                 re: re.into(),
                 epoch: self.epochs.give(at.epoch),
                 offset: at.offset,
@@ -221,7 +205,14 @@ impl Client {
                     None => 0,
                     Some(true) => Frame::RECOVERED,
                     Some(false) => Frame::NOT_RECOVERED,
-                },
+                } | if version.is_some() { Frame::VERSION } else { 0 },
+                ..Frame::new(Kind::Reply)
+            },
+            Down::Answer { re, .. } => Frame { re: re.into(), ..Frame::new(Kind::Reply) },
+            Down::Events { re, head, .. } => Frame {
+                re: re.into(),
+                epoch: self.epochs.give(head.epoch),
+                to: head.offset,
                 ..Frame::new(Kind::Reply)
             },
             Down::Error { re, code } => Frame { re: re.into(), code, ..Frame::new(Kind::Error) },
@@ -293,76 +284,28 @@ impl Client {
                     let (topic, since) = (self.topics.name(topic), since.map(|at| self.at(at)));
                     env.oracle.asked(self.number, topic, since);
                     let snapshot = self.snapshots[topic];
-                    self.send(Up::Subscribe { id, topic, since, snapshot }, env);
+                    let version = self.versions[topic].filter(|_| since.is_some());
+                    let presence = self.wish.filter(|_| topic == HALL);
+                    if topic == HALL {
+                        self.told = presence;
+                    }
+                    let frame = Up::Subscribe { id, topic, since, version, snapshot, presence };
+                    self.send(frame, env);
                 }
-                Output::Request { id } => {
-                    let (topic, _) = self.reads[&id];
-                    self.send(Up::ReadState { id, topic }, env);
-                }
+                Output::Request { id } => self.request(id, env),
+                Output::Cancel { id } => self.send(Up::Cancel { id }, env),
                 Output::Unsubscribe { id, topic } => {
                     let topic = self.topics.name(topic);
                     self.send(Up::Unsubscribe { id, topic }, env);
                 }
-                Output::Publish { id, epoch } => {
-                    let (topic, event) = self.publishes[&id].clone();
-                    let epoch = epoch.map(|epoch| self.epochs.name(epoch));
-                    self.send(Up::Publish { id, topic, event, epoch }, env);
+                Output::Publish { id, again } => {
+                    let again = again.map(|at| self.at(at));
+                    self.send_publish(id, again, env);
                 }
                 _ => self.tell(output, frame, env),
             }
         }
         self.set_timer(env);
-    }
-
-    /// What the user's handlers are told.
-    fn tell(&mut self, output: Output, frame: Option<&Down>, env: &mut Env) {
-        env.trace(|| format!("client {} is told {output:?}", self.number));
-        let (me, oracle) = (self.number, &mut env.oracle);
-        match output {
-            Output::Acked { id, at } => {
-                let (topic, event) = self.publishes.remove(&id).expect("a publish");
-                oracle.acknowledged(topic, event.payload, self.at(at));
-            }
-            Output::Rejected { id, .. } if self.reads.remove(&id).is_some() => {}
-            Output::Replied { id } => {
-                let (topic, from) = self.reads.remove(&id).expect("a read");
-                if let Some(Down::Reply { reply: Some(reply), .. }) = frame {
-                    oracle.state_read(me, topic, from, reply, env.schedule.now);
-                }
-            }
-            Output::Rejected { id, code } => {
-                let (_, event) = self.publishes.remove(&id).expect("a publish");
-                oracle.rejected(event.payload, code);
-            }
-            Output::Subscribed { topic, how, at } => {
-                let (topic, now) = (self.topics.name(topic), env.schedule.now);
-                oracle.subscribed(me, topic, how, self.at(at), now);
-                // What goes on has come as far, or further.
-                if how != Continuity::Recovered
-                    && let Some(Down::Reply { reply: Some(reply), .. }) = frame
-                    && let Some(snapshot) = &reply.snapshot
-                {
-                    oracle.snapshot(me, topic, reply.at, snapshot, now);
-                }
-            }
-            Output::Gap { topic, after, to, cause } => {
-                oracle.gap(me, self.topics.name(topic), after, to, cause);
-            }
-            Output::Refused { topic, retry_at, .. } => {
-                let topic = self.topics.name(topic);
-                if retry_at.is_none() {
-                    self.counts[topic] = 0;
-                }
-                oracle.refused(me, topic, retry_at.is_some());
-            }
-            Output::ReleaseTopic { topic } => {
-                let name = self.topics.release(topic);
-                oracle.released(me, name, self.counts[name] > 0);
-            }
-            Output::ReleaseEpoch { epoch } => drop(self.epochs.release(epoch)),
-            Output::Malformed { .. } => oracle.fail("the client takes a frame for malformed"),
-            _ => {}
-        }
     }
 
     fn send(&self, frame: Up, env: &mut Env) {

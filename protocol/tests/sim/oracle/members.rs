@@ -1,0 +1,126 @@
+//! Who is a member, by the sessions that say so, and what may be told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidewire_protocol::{Millis, presence::Timing};
+
+use super::Truth;
+use crate::{
+    frames::{EpochName, Record, Shown, User},
+    setup::MEMBERS,
+};
+
+#[derive(Debug)]
+pub(super) struct Members {
+    timing: Timing,
+    users: BTreeMap<User, Presence>,
+    /// Until then nodes may have failed to tell.
+    trouble_until: Millis,
+}
+
+#[derive(Debug, Default)]
+struct Presence {
+    /// What makes it a member, by its sessions.
+    parts: BTreeSet<u64>,
+    /// When the last was lost.
+    absent_since: Option<Millis>,
+    /// Since it was last told of, it was away for so long that it may be told, or its last part ended on purpose.
+    may_leave: bool,
+    /// What it last wanted to be shown as.
+    last: Shown,
+}
+
+impl Members {
+    pub(super) fn new(timing: Timing) -> Self {
+        Self { timing, users: BTreeMap::new(), trouble_until: 0 }
+    }
+
+    pub(super) fn trouble(&mut self, until: Millis) {
+        self.trouble_until = self.trouble_until.max(until);
+    }
+
+    pub(super) fn joined(&mut self, user: User, part: u64, shown: Shown, now: Millis) {
+        let Timing { gather_ms, grace_ms } = self.timing;
+        let presence = self.users.entry(user).or_default();
+        presence.parts.insert(part);
+        presence.last = shown;
+        let away = presence.absent_since.take().map_or(0, |since| now - since);
+        presence.may_leave |= away + gather_ms >= grace_ms;
+    }
+
+    pub(super) fn parted(&mut self, user: User, part: u64, is_lost: bool, now: Millis) {
+        let presence = self.users.entry(user).or_default();
+        presence.parts.remove(&part);
+        presence.may_leave |= !is_lost;
+        if presence.parts.is_empty() {
+            presence.absent_since = Some(now);
+        }
+    }
+
+    /// An event of the members was appended: each change is one, and nobody leaves who was away for a moment.
+    pub(super) fn told(
+        &mut self,
+        truth: &Truth,
+        epoch: EpochName,
+        record: &Record,
+        now: Millis,
+    ) -> Result<(), String> {
+        let before = shown(truth, epoch, record.prev);
+        for &(user, data) in &*record.event.members {
+            if before.get(&user).copied() == data {
+                return Err(format!("user {user} is told to be {data:?}, as it was"));
+            }
+            let presence = self.users.entry(user).or_default();
+            if data.is_some() {
+                presence.may_leave &= presence.parts.is_empty();
+                continue;
+            }
+            let grace_ms = self.timing.grace_ms;
+            let is_away = presence.absent_since.is_some_and(|since| now >= since + grace_ms);
+            let was_untold = now <= self.trouble_until + 1_000;
+            if !(is_away || presence.may_leave || was_untold) {
+                return Err(format!("user {user} is told to have left at {now}: {presence:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// At rest: the members are the users who want to be, shown as one of their clients wants, or wanted last.
+    pub(super) fn check(
+        &self,
+        truth: &Truth,
+        epoch: EpochName,
+        wishes: &[(User, Shown)],
+    ) -> Result<(), String> {
+        let shown = shown(truth, epoch, u64::MAX);
+        let users: BTreeSet<User> = wishes.iter().map(|&(user, _)| user).collect();
+        if !shown.keys().eq(&users) {
+            return Err(format!("the members are {shown:?}, but should be {users:?}"));
+        }
+        for (&user, &data) in &shown {
+            let last = self.users.get(&user).map(|presence| presence.last);
+            if last != Some(data) && !wishes.contains(&(user, data)) {
+                return Err(format!("user {user} is shown as {data}, not {wishes:?} or {last:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The members after the event at an offset, by all events until then.
+pub(super) fn shown(truth: &Truth, epoch: EpochName, offset: u64) -> BTreeMap<User, Shown> {
+    let mut shown = BTreeMap::new();
+    for event in truth.events(MEMBERS, epoch).iter().take_while(|event| event.offset <= offset) {
+        change(&mut shown, &event.members);
+    }
+    shown
+}
+
+pub(super) fn change(shown: &mut BTreeMap<User, Shown>, changes: &[(User, Option<Shown>)]) {
+    for &(user, data) in changes {
+        match data {
+            Some(data) => drop(shown.insert(user, data)),
+            None => drop(shown.remove(&user)),
+        }
+    }
+}
