@@ -310,10 +310,9 @@ export class Driver implements Home {
         return;
       case Op.Subscribed: {
         const position = this.#position(c, core.arg(3));
-        const frame = this.#frame;
         // Of the snapshot that the page has from now on.
-        if (frame && b !== 1) this.#versions[a] = (frame.data as { version?: unknown } | null)?.version;
-        for (const member of this.topics.members(a)) member.attach(position, recovered[b], frame);
+        if (b !== 1 && this.#frame) this.#versions[a] = (this.#frame.data as { version?: unknown } | null)?.version;
+        for (const member of this.topics.members(a)) member.attach(position, recovered[b], this.#frame);
         return;
       }
       case Op.Refused:
