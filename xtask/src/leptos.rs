@@ -9,7 +9,7 @@ use crate::demo::CHAT;
 use crate::failure::{OrMend, Result};
 use crate::project::Project;
 use crate::shell::{announce, run};
-use crate::wasm::{self, Compiler, Library};
+use crate::wasm::{self, Compiler, Library, Profile};
 use crate::{demo, server};
 
 const PACKAGE: &str = "tidewire-leptos-chat";
@@ -21,7 +21,7 @@ const STYLES: [&str; 7] = ["tokens", "base", "shell", "sidebar", "messages", "co
 
 /// Builds the page, and serves it with the chat's server until it is interrupted.
 pub(crate) fn demo(project: &Project) -> Result {
-    page(project)?;
+    page(project, Profile::Wasm)?;
     let server = server::build(project, CHAT.server)?;
     announce("serving the chat in Leptos; Ctrl-C stops it");
     demo::become_program(std::process::Command::new(server).env("WEB", folder(project)))
@@ -32,14 +32,15 @@ pub(crate) fn folder(project: &Project) -> PathBuf {
     project.target.join("leptos-chat")
 }
 
-/// Builds the page.
-pub(crate) fn page(project: &Project) -> Result {
+/// Builds the page. For tests by [`Profile::Dev`], which takes a tenth of the time and gives ten times the bytes.
+pub(crate) fn page(project: &Project, profile: Profile) -> Result {
     project.once(PACKAGE, || {
         let compiler = Compiler::choose(project)?;
         announce("compiling the page in Leptos (cold: some minutes)");
         let mut cargo = compiler.cargo(project, "build", Library::Std);
-        run(cargo.args(["-p", PACKAGE, "--profile", "wasm"]), "mend what the compiler names")?;
-        let module = wasm::artefact(project, PACKAGE);
+        cargo.args(["-p", PACKAGE, "--profile", profile.name()]);
+        run(&mut cargo, "mend what the compiler names")?;
+        let module = wasm::artefact(project, PACKAGE, profile);
         let folder = folder(project);
         lay_out(project, &folder).or_mend(folder.display(), "make it writable, or remove it")?;
         let arguments =

@@ -45,6 +45,31 @@ pub(crate) enum Library {
     Std,
 }
 
+/// How a program is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As small as it gets.
+    Wasm,
+    /// As fast as it is compiled.
+    Dev,
+}
+
+impl Profile {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "dev",
+        }
+    }
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "debug",
+        }
+    }
+}
+
 /// Who compiles to WASM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compiler {
@@ -134,12 +159,12 @@ fn compile(project: &Project) -> Result<PathBuf> {
     let mut cargo = compiler.cargo(project, "build", Library::Alloc);
     shell::run(cargo.args(["-p", CORE, "--profile", "wasm"]), "mend what the compiler names")?;
     // A library's file is named as Rust names the crate.
-    Ok(artefact(project, &CORE.replace('-', "_")))
+    Ok(artefact(project, &CORE.replace('-', "_"), Profile::Wasm))
 }
 
-/// What the profile `wasm` leaves.
-pub(crate) fn artefact(project: &Project, name: &str) -> PathBuf {
-    target_folder(project).join(TARGET).join("wasm").join(format!("{name}.wasm"))
+/// What a profile leaves.
+pub(crate) fn artefact(project: &Project, name: &str, profile: Profile) -> PathBuf {
+    target_folder(project).join(TARGET).join(profile.folder()).join(format!("{name}.wasm"))
 }
 
 /// Writes the module to `out`, smaller and without what only tools read. It exports plain functions

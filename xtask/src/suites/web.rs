@@ -9,7 +9,7 @@ use crate::failure::{OrMend, Result};
 use crate::project::Project;
 use crate::server::Server;
 use crate::shell::run;
-use crate::wasm::{self, Compiler, Library};
+use crate::wasm::{self, Compiler, Library, Profile};
 use crate::{demo, leptos, npm, packaging, server, system};
 
 pub(super) fn codegen(project: &Project, _: Length) -> Result {
@@ -89,7 +89,7 @@ fn fresh_project(project: &Project, folder: &Path) -> io::Result<()> {
 /// The examples' pages in Chromium, each with its server.
 pub(super) fn e2e(project: &Project, length: Length) -> Result {
     let browser = system::browser(project)?;
-    leptos::page(project)?;
+    leptos::page(project, Profile::Dev)?;
     for example in demo::EXAMPLES {
         demo::page(project, example)?;
         let web = demo::web(project, example);
