@@ -41,25 +41,32 @@ pub enum Piece {
     },
 }
 
-/// What each event of a batch becomes for a subscriber whose position is `after`, in order; `has` says which ones it has already.
+/// What each event of a batch becomes for a subscriber whose position is `after`, in order; `place` gives an event's `prev` and offset, `has`
+/// says which ones the subscriber has already. A gap tells of these alone: where the batch has a hole, it ends.
 pub fn leave_out<R>(
     records: &[R],
     mut after: u64,
-    offset: impl Fn(&R) -> u64,
+    place: impl Fn(&R) -> (u64, u64),
     has: impl Fn(&R) -> bool,
 ) -> impl Iterator<Item = Piece> {
     records.iter().enumerate().map(move |(at, record)| {
-        let before = after;
-        if offset(record) <= before {
+        let (prev, offset) = place(record);
+        let begins = prev.max(after);
+        if offset <= after {
             return Piece::Nothing;
         }
-        after = offset(record);
+        after = offset;
         if !has(record) {
             return Piece::Event;
         }
-        let run = records[at..].iter().take_while(|&record| has(record));
-        after = run.last().map_or(after, &offset);
-        Piece::Gap { after: before, to: after }
+        for next in &records[at + 1..] {
+            let (prev, offset) = place(next);
+            if prev != after || !has(next) {
+                break;
+            }
+            after = offset;
+        }
+        Piece::Gap { after: begins, to: after }
     })
 }
 
@@ -77,17 +84,27 @@ mod tests {
         assert!(Included::up_to(Some(u64::MAX)).has(Some(u64::MAX - 1)));
     }
 
+    fn check(places: &[(u64, u64)], after: u64, has: &[u64], expected: &[Piece]) {
+        let pieces = leave_out(places, after, |&place| place, |(_, offset)| has.contains(offset));
+        assert_eq!(pieces.collect::<Vec<_>>(), expected, "{places:?} after {after}");
+    }
+
+    fn gap(after: u64, to: u64) -> Piece {
+        Piece::Gap { after, to }
+    }
+
     #[test]
     fn a_run_of_what_is_left_out_is_one_gap() {
-        let check = |offsets: &[u64], after, has: &[u64], expected: &[Piece]| {
-            let pieces = leave_out(offsets, after, |&offset| offset, |offset| has.contains(offset));
-            assert_eq!(pieces.collect::<Vec<_>>(), expected, "{offsets:?} after {after}");
-        };
-        let gap = |after, to| Piece::Gap { after, to };
-        check(&[4, 5, 6], 3, &[], &[Piece::Event; 3]);
-        check(&[4, 5, 8, 9], 3, &[5, 8], &[Piece::Event, gap(4, 8), Piece::Nothing, Piece::Event]);
-        check(&[4, 5, 6], 4, &[4, 5], &[Piece::Nothing, gap(4, 5), Piece::Event]);
-        check(&[4, 7], 1, &[4, 7], &[gap(1, 7), Piece::Nothing]);
-        check(&[4, 5], 9, &[5], &[Piece::Nothing; 2]);
+        check(&[(3, 4), (4, 5), (5, 6)], 3, &[], &[Piece::Event; 3]);
+        let sparse = [(3, 4), (4, 5), (5, 8), (8, 9)];
+        check(&sparse, 3, &[5, 8], &[Piece::Event, gap(4, 8), Piece::Nothing, Piece::Event]);
+        check(&sparse[..3], 4, &[4, 5], &[Piece::Nothing, gap(4, 5), Piece::Event]);
+        check(&[(1, 4), (4, 7)], 1, &[4, 7], &[gap(1, 7), Piece::Nothing]);
+        check(&[(3, 4), (4, 5)], 9, &[5], &[Piece::Nothing; 2]);
+    }
+
+    #[test]
+    fn a_gap_hides_nothing_that_was_lost() {
+        check(&[(5, 6), (8, 9)], 3, &[6, 9], &[gap(5, 6), gap(8, 9)]);
     }
 }

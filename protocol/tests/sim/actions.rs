@@ -172,8 +172,10 @@ impl Step {
 impl Action {
     fn draw(setup: &Setup, random: &mut Random) -> Self {
         let client = random.index(setup.clients);
-        let any_topic = random.index(setup.topics.len());
-        let topic = random.index(MEMBERS);
+        // What the application stores has the most ways to go wrong.
+        let prefers_store = random.percent(25);
+        let any_topic = if prefers_store { STORE } else { random.index(setup.topics.len()) };
+        let topic = if prefers_store { STORE } else { random.index(MEMBERS) };
         let count = random.pick(&[1, 1, 2, 5, 12, 30]);
         let keys = random.pick(&[1, 3, 10]);
         let bytes = random.pick(&[40, 90, 90, 300]);

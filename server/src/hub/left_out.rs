@@ -34,7 +34,12 @@ impl Subscriber {
         let Variant { is_full, is_compressed } = self.variant();
         let (mut bytes, mut begins) = (Vec::new(), Vec::new());
         let records = batch.records();
-        let pieces = leave_out(records, after, |record| record.offset, |record| self.has(record));
+        let pieces = leave_out(
+            records,
+            after,
+            |record| (record.prev, record.offset),
+            |record| self.has(record),
+        );
         for (record, piece) in records.iter().zip(pieces) {
             begins.push(bytes.len());
             let text = match piece {

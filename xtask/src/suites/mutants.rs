@@ -197,7 +197,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "what is left out is not told",
         file: "delivery/left_out.rs",
-        sound: "Piece::Gap { after: before, to: after }",
+        sound: "Piece::Gap { after: begins, to: after }",
         broken: "Piece::Nothing",
     },
     Mutant {

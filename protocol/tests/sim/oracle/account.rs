@@ -50,6 +50,12 @@ impl Hole {
     fn has(&self, offset: u64) -> bool {
         self.after < offset && offset <= self.to
     }
+
+    /// Whether it begins at or before an offset, and its events never come.
+    fn is_final_at(&self, offset: u64) -> bool {
+        let is_final = matches!(self.cause, Cause::Dropped | Cause::Lost);
+        is_final && self.after <= offset && offset < self.to
+    }
 }
 
 impl Account {
@@ -67,30 +73,30 @@ impl Account {
         }
     }
 
-    /// How far it has come; what was dropped or given up at its end is behind it.
-    pub(super) fn at(&self) -> At {
-        let joins = |to: u64, hole: &Hole| {
-            let is_final = matches!(hole.cause, Cause::Dropped | Cause::Lost);
-            if is_final && hole.after <= to { to.max(hole.to) } else { to }
-        };
-        At { offset: self.holes.iter().fold(self.at.offset, joins), ..self.at }
+    /// How far it has come; what was dropped or given up at its end is behind it, and what is in the snapshot.
+    pub(super) fn at(&self, truth: &Truth, topic: usize) -> At {
+        let mut at = self.at;
+        loop {
+            let missed = truth.events_after(topic, at).iter();
+            let has = missed.take_while(|event| self.included.contains(&event.payload)).last();
+            let hole = self.holes.iter().find(|hole| hole.is_final_at(at.offset));
+            let to = has.map(|event| event.offset).into_iter().chain(hole.map(|hole| hole.to));
+            match to.max() {
+                Some(offset) => at.offset = offset,
+                None => return at,
+            }
+        }
     }
 
-    /// The same, with what follows and is in the snapshot.
-    pub(super) fn reached(&self, truth: &Truth, topic: usize) -> At {
-        let at = self.at();
-        let missed = truth.events_after(topic, at).iter();
-        let last = missed.take_while(|event| self.included.contains(&event.payload)).last();
-        At { offset: last.map_or(at.offset, |last| last.offset), ..at }
-    }
-
-    /// Whether a position is where the handlers are, but for what they have in the snapshot.
+    /// Whether a position is where the handlers are, but for what they have in the snapshot, and what was dropped before that.
     fn is_at(&self, truth: &Truth, topic: usize, at: At) -> bool {
-        let between = || truth.events_between(topic, self.at, at.offset + 1).iter();
-        at == self.at
-            || (at.epoch == self.at.epoch
-                && at.offset > self.at.offset
-                && between().all(|event| self.included.contains(&event.payload)))
+        let is_passed = |event: &Published| {
+            let is_dropped = |hole: &Hole| hole.cause == Cause::Dropped && hole.has(event.offset);
+            self.included.contains(&event.payload) || self.holes.iter().any(is_dropped)
+        };
+        let mut between = truth.events_between(topic, self.at, at.offset + 1).iter();
+        let is_ahead = at.epoch == self.at.epoch && at.offset > self.at.offset;
+        at == self.at || (is_ahead && between.all(is_passed))
     }
 
     /// Whether it has come as far as a position, or further.
@@ -294,7 +300,9 @@ impl Account {
     pub(super) fn check_state(&self, truth: &Truth, topic: usize) -> Result<(), String> {
         let all = truth.stored_up_to(u64::MAX);
         // What was dropped at the end has not been passed.
-        let is_whole = self.at().offset == self.at.offset;
+        let at = self.at(truth, topic);
+        let is_dropped = |hole: &Hole| (self.at.offset..at.offset).any(|at| hole.is_final_at(at));
+        let is_whole = !self.holes.iter().any(is_dropped);
         if let Some(stored) = self.stored.as_ref().filter(|_| is_whole)
             && !(stored.len() == all.len() && all.iter().all(|payload| stored.contains(payload)))
         {
@@ -306,9 +314,9 @@ impl Account {
         {
             return Err(format!("{members:?} are known of the members, which are {shown:?}"));
         }
-        let dropped = self.at().offset;
+        let dropped = at.offset;
         let whole_after = if dropped > self.at.offset { dropped } else { self.whole_after };
-        for (key, event) in truth.last_of_keys(topic, self.at()) {
+        for (key, event) in truth.last_of_keys(topic, at) {
             let has = self.keys.get(&key).copied();
             let fits = has == Some(event.offset) || (event.removed && has.is_none());
             if event.offset > whole_after && !fits {

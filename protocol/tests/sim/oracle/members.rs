@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Members {
     timing: Timing,
+    /// Nodes that may each have had another last word of a user.
+    nodes: usize,
     users: BTreeMap<User, Presence>,
     /// Until then nodes may have failed to tell.
     trouble_until: Millis,
@@ -26,13 +28,14 @@ struct Presence {
     absent_since: Option<Millis>,
     /// Since it was last told of, it was away for so long that it may be told, or its last part ended on purpose.
     may_leave: bool,
-    /// What it last wanted to be shown as.
+    /// All that it ever wanted to be shown as, and the last of it.
+    words: BTreeSet<Shown>,
     last: Shown,
 }
 
 impl Members {
-    pub(super) fn new(timing: Timing) -> Self {
-        Self { timing, users: BTreeMap::new(), trouble_until: 0 }
+    pub(super) fn new(timing: Timing, nodes: usize) -> Self {
+        Self { timing, nodes, users: BTreeMap::new(), trouble_until: 0 }
     }
 
     pub(super) fn trouble(&mut self, until: Millis) {
@@ -44,6 +47,7 @@ impl Members {
         let presence = self.users.entry(user).or_default();
         presence.parts.insert(part);
         presence.last = shown;
+        presence.words.insert(shown);
         let away = presence.absent_since.take().map_or(0, |since| now - since);
         presence.may_leave |= away + gather_ms >= grace_ms;
     }
@@ -85,7 +89,7 @@ impl Members {
         Ok(())
     }
 
-    /// At rest: the members are the users who want to be, shown as one of their clients wants, or wanted last.
+    /// At rest: the members are the users who want to be, shown as one of their clients wants, or wanted last; at several nodes, as one did.
     pub(super) fn check(
         &self,
         truth: &Truth,
@@ -98,9 +102,13 @@ impl Members {
             return Err(format!("the members are {shown:?}, but should be {users:?}"));
         }
         for (&user, &data) in &shown {
-            let last = self.users.get(&user).map(|presence| presence.last);
-            if last != Some(data) && !wishes.contains(&(user, data)) {
-                return Err(format!("user {user} is shown as {data}, not {wishes:?} or {last:?}"));
+            let presence = self.users.get(&user);
+            let said = presence.is_some_and(|presence| match self.nodes {
+                1 => presence.last == data,
+                _ => presence.words.contains(&data),
+            });
+            if !said && !wishes.contains(&(user, data)) {
+                return Err(format!("user {user} is shown as {data}: {presence:?}, {wishes:?}"));
             }
         }
         Ok(())

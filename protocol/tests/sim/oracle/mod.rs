@@ -57,7 +57,7 @@ impl Oracle {
             truth: Truth::new(setup),
             publishes: Publishes::default(),
             calls: Calls::default(),
-            members: Members::new(setup.presence),
+            members: Members::new(setup.presence, setup.nodes),
             accounts: vec![vec![None; topics]; setup.clients],
             wires: BTreeMap::new(),
             losses: vec![vec![0; topics]; setup.clients],
@@ -326,7 +326,7 @@ impl Oracle {
 
     /// How far a client's handlers have come in a topic that they follow.
     pub(crate) fn position(&self, client: usize, topic: usize) -> Option<At> {
-        self.accounts[client][topic].as_ref().map(Account::at)
+        self.accounts[client][topic].as_ref().map(|account| account.at(&self.truth, topic))
     }
 
     /// A client's user is given a topic's state that was asked for beside the stream, at a position.
@@ -397,7 +397,7 @@ impl Oracle {
     pub(crate) fn is_current(&self, client: usize, topic: usize, head: At) -> bool {
         self.accounts[client][topic]
             .as_ref()
-            .is_some_and(|account| account.reached(&self.truth, topic) == head)
+            .is_some_and(|account| account.at(&self.truth, topic) == head)
     }
 
     /// Why the members of the topic in this epoch are not yet what clients wish, if they are not.

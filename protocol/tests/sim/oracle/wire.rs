@@ -152,7 +152,11 @@ impl Wire {
             let from = At { offset: after, ..flow.at };
             let has = |event: &Published| event.version.is_some() && event.version <= flow.version;
             let left_out = truth.events_between(topic, from, to + 1);
-            if after > flow.at.offset.max(flow.waived) || !left_out.iter().all(has) {
+            // A hole before it can be seen, and is asked about.
+            let (epoch, known) = (flow.at.epoch, flow.at.offset.max(flow.waived));
+            let before = truth.events_between(topic, At { offset: known, epoch }, after + 1);
+            let is_lost = |event: &Published| truth.was_lost(topic, epoch, event.offset);
+            if !before.iter().all(is_lost) || !left_out.iter().all(has) {
                 return Err(format!("not all of that is in the snapshot of {flow:?}"));
             }
             flow.at.offset = flow.at.offset.max(to);

@@ -151,7 +151,7 @@ impl Subscriber {
         if !records.iter().any(has) {
             return records.iter().map(event).collect();
         }
-        let pieces = leave_out(records, after, |record| record.offset, has);
+        let pieces = leave_out(records, after, |record| (record.prev, record.offset), has);
         let frame = |(record, piece): (&Record, _)| match piece {
             Piece::Event => event(record),
             Piece::Gap { after, to } => Some(Down::Gap { topic, after, to, cause: 4 }),

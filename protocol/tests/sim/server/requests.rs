@@ -73,6 +73,13 @@ pub(crate) enum Job {
         topic: usize,
         range: Range,
     },
+    /// A publish waits for the same one, if that is under way.
+    Arrive {
+        id: u32,
+        topic: usize,
+        event: Rc<Event>,
+        again: Option<At>,
+    },
     /// The application judges.
     Publish {
         id: u32,
@@ -146,7 +153,10 @@ impl Server {
             Up::Wish { id, wish } => Job::Wish { id, wish },
             Up::History { id, topic, range } => Job::History { id, topic, range },
             Up::Unsubscribe { id, topic } => Job::Unsubscribe { id, topic },
-            Up::Publish { id, topic, event, again } => Job::Publish { id, topic, event, again },
+            Up::Publish { id, topic, event, again } => {
+                let job = Job::Arrive { id, topic, event, again };
+                return self.start_hook(socket, env.schedule.now, 0, job);
+            }
             Up::Hello { .. }
             | Up::Call { .. }
             | Up::Cancel { .. }
@@ -219,7 +229,17 @@ impl Server {
             }
             Job::History { id, .. } if fails => self.refuse(socket, id, ErrorCode::UNAVAILABLE),
             Job::History { id, topic, range } => self.history(socket, id, topic, range, env),
-            Job::Publish { id, event, .. } if fails => {
+            Job::Arrive { id, topic, event, again } => {
+                let connection = self.connection(socket)?;
+                let (node, wait) = (connection.node, connection.hook_ms());
+                if self.nodes[node].under_way.insert((topic, event.payload)) {
+                    return Some((wait, Job::Publish { id, topic, event, again }));
+                }
+                env.oracle.saw("repeated in flight");
+                Some((1, Job::Arrive { id, topic, event, again }))
+            }
+            Job::Publish { id, topic, event, .. } if fails => {
+                self.land(socket, topic, &event);
                 env.oracle.turned_away(event.payload);
                 self.refuse(socket, id, ErrorCode::UNAVAILABLE)
             }
@@ -265,12 +285,7 @@ impl Server {
     ) -> Option<(Millis, Job)> {
         let users = self.setup.users;
         let connection = self.connection(socket)?;
-        let (node, scope) = (connection.node, connection.client % users);
-        if !self.nodes[node].under_way.insert((topic, event.payload)) {
-            // A repeat waits for the first.
-            env.oracle.saw("repeated in flight");
-            return Some((1, Job::Publish { id, topic, event, again }));
-        }
+        let scope = connection.client % users;
         let once = Once { scope, again };
         let Some(at) = self.publish(topic, Rc::clone(&event), Some(&once), env) else {
             self.land(socket, topic, &event);
@@ -293,7 +308,9 @@ impl Server {
         for hook in std::mem::take(&mut connection.hooks) {
             match hook.job {
                 Job::Begin { asked, .. } => self.detach(socket, asked.topic),
-                Job::Acknowledge { topic, event, .. } => self.land(socket, topic, &event),
+                Job::Publish { topic, event, .. } | Job::Acknowledge { topic, event, .. } => {
+                    self.land(socket, topic, &event);
+                }
                 _ => {}
             }
         }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use tidewire::{
-    Accepted, CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder, test::RequestError,
+    Accepted, CloseCode, ErrorCode, LiveBuilder, Refusal, Snapshot, TopicBuilder,
+    test::RequestError,
 };
 use tokio::sync::{Notify, Semaphore};
 
