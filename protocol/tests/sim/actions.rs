@@ -7,7 +7,7 @@ use tidewire_protocol::{
 
 use crate::{
     random::Random,
-    setup::{MEMBERS, STORE, Setup},
+    setup::{HALL, MEMBERS, STORE, Setup},
 };
 
 /// A pause, then an action.
@@ -216,7 +216,11 @@ impl Action {
             67..=68 => Self::Expel {
                 client,
                 topic,
-                code: random.pick(&[ErrorCode::FORBIDDEN, ErrorCode::UNAVAILABLE]),
+                // A question for the hall's state that crosses its end would begin it anew, as nobody is refused here.
+                code: match topic {
+                    HALL => ErrorCode::UNAVAILABLE,
+                    _ => random.pick(&[ErrorCode::FORBIDDEN, ErrorCode::UNAVAILABLE]),
+                },
             },
             69..=76 => Self::Cut { client, up_arrives: random.percent(50) },
             77..=79 => {

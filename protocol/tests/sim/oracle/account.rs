@@ -34,6 +34,8 @@ pub(super) struct Account {
     stored: Option<BTreeSet<u64>>,
     /// Of the last snapshot's version: its payloads, which do not come as events.
     included: BTreeSet<u64>,
+    /// The server has subscribed of itself since: it knows of no snapshot, and leaves out nothing.
+    may_repeat: bool,
     /// The members as the handlers know them; `None` where they do not know all.
     members: Option<BTreeMap<User, Shown>>,
 }
@@ -69,6 +71,7 @@ impl Account {
             whole_after: at.offset,
             stored: None,
             included: BTreeSet::new(),
+            may_repeat: false,
             members: None,
         }
     }
@@ -104,6 +107,10 @@ impl Account {
         at.epoch == self.at.epoch && at.offset <= self.at.offset
     }
 
+    pub(super) fn adopted(&mut self) {
+        self.may_repeat = true;
+    }
+
     pub(super) fn asked(&mut self, since: At) {
         self.asked = since;
     }
@@ -123,6 +130,10 @@ impl Account {
             if !self.is_at(truth, topic, at) {
                 return Err(format!("{how:?} at {at:?} instead of {before:?}"));
             }
+            if at != before && self.holes.iter().any(|hole| hole.cause == Cause::Dropped) {
+                (self.stored, self.members) = (None, None);
+            }
+            self.at = at;
             if how == Continuity::Recovered {
                 // What was left out before may come now.
                 self.holes.clear();
@@ -175,6 +186,7 @@ impl Account {
             Snapshot::Events(_) => {}
             Snapshot::Store(payloads) => {
                 self.stored = Some(BTreeSet::clone(payloads));
+                self.may_repeat = false;
                 self.included = version.map_or_else(BTreeSet::new, |_| BTreeSet::clone(payloads));
             }
             Snapshot::Members(members) => self.members = Some(BTreeMap::clone(members)),
@@ -240,7 +252,7 @@ impl Account {
             return Err(format!("event {offset} after event {last}"));
         }
         truth.is_event(topic, epoch, record)?;
-        if self.included.contains(&event.payload) {
+        if self.included.contains(&event.payload) && !self.may_repeat {
             return Err(format!("event {offset} is in the snapshot already"));
         }
         for missing in truth.events_between(topic, self.at, offset) {

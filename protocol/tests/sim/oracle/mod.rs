@@ -109,6 +109,13 @@ impl Oracle {
         self.check(result);
     }
 
+    /// The first copy of a publish comes to the broker.
+    pub(crate) fn publish_comes_first(&mut self, payload: u64) {
+        if self.publishes.comes_first(payload) {
+            self.saw("first copy late");
+        }
+    }
+
     /// A client's user calls, and waits until then.
     pub(crate) fn calls(&mut self, client: usize, payload: u64, until: Option<Millis>) {
         self.calls.begun(client, payload, until);
@@ -270,6 +277,9 @@ impl Oracle {
             }
             Down::Subscribed { topic, .. } => {
                 self.saw("subscribed by the server");
+                if let Some(account) = &mut self.accounts[client][topic] {
+                    account.adopted();
+                }
                 self.reasons[client][topic] += 1;
             }
             _ => {}

@@ -286,6 +286,9 @@ impl Server {
         let users = self.setup.users;
         let connection = self.connection(socket)?;
         let scope = connection.client % users;
+        if again.is_none() {
+            env.oracle.publish_comes_first(event.payload);
+        }
         let once = Once { scope, again };
         let Some(at) = self.publish(topic, Rc::clone(&event), Some(&once), env) else {
             self.land(socket, topic, &event);
