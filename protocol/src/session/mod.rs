@@ -267,9 +267,9 @@ impl Session {
         self.handle_taken(bytes, now);
     }
 
-    /// A message of so many bytes, which was taken, answers what the server has sent: it says nothing of its sender's pace.
-    pub fn handle_caused(&mut self, bytes: usize) {
-        self.allowance.forgive(&self.config, bytes);
+    /// A message that was taken answers what the server has sent: that it came says nothing of its sender's pace.
+    pub fn handle_caused(&mut self) {
+        self.allowance.forgive(&self.config);
     }
 
     /// A call that ran has ended, or streams from now on.

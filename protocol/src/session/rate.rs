@@ -93,14 +93,11 @@ impl Allowance {
         if core::mem::replace(&mut self.warned, true) { Pace::Close } else { Pace::Warn }
     }
 
-    /// A message that was taken counts for nothing: the server has caused it itself.
-    pub(super) fn forgive(&mut self, config: &Config, bytes: usize) {
-        let give = |bucket: &mut Bucket, amount: u64, rate| {
-            bucket.0 =
-                bucket.0.saturating_add(amount.saturating_mul(1000)).min(Bucket::full(rate).0);
-        };
-        give(&mut self.messages, 1, config.messages);
-        give(&mut self.bytes, bytes as u64, config.bytes);
+    /// A message that was taken does not count as one: the server has caused it itself. How long it is its sender has chosen, so that
+    /// its bytes count.
+    pub(super) fn forgive(&mut self, config: &Config) {
+        let full = Bucket::full(config.messages).0;
+        self.messages.0 = self.messages.0.saturating_add(1000).min(full);
     }
 }
 
@@ -163,14 +160,26 @@ mod tests {
 
     #[test]
     fn what_is_forgiven_does_not_count() {
-        let config = Config { messages: TWO, bytes: TWO, ..Config::default() };
+        let config = Config { messages: TWO, bytes: Rate::UNLIMITED, ..Config::default() };
         let mut allowance = Allowance::new(&config, 0);
         for _ in 0..10 {
             assert_eq!(allowance.handle_message(&config, 1, 0), Pace::Fine);
-            allowance.forgive(&config, 1);
+            allowance.forgive(&config);
         }
+        // A long one is no way around the rate of bytes.
+        let long = Config { messages: TWO, bytes: Rate { per_second: 1, burst: 200 }, ..config };
+        let mut sender = Allowance::new(&long, 0);
+        let paces = [Pace::Fine, Pace::Fine, Pace::Warn];
+        assert_eq!(
+            paces.map(|_| {
+                let pace = sender.handle_message(&long, 100, 0);
+                sender.forgive(&long);
+                pace
+            }),
+            paces
+        );
         // And makes no burst larger.
-        allowance.forgive(&config, 1);
+        allowance.forgive(&config);
         let paces = [Pace::Fine, Pace::Fine, Pace::Warn];
         assert_eq!(paces.map(|_| allowance.handle_message(&config, 1, 0)), paces);
     }

@@ -19,7 +19,7 @@ use tidewire_protocol::{
 
 use super::{
     Connection, Panic,
-    requests::{Frame, refuse},
+    requests::{Frame, decode, refuse},
     streams::{Begun, Streams},
 };
 use crate::{
@@ -94,7 +94,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
     /// Cancels the call that a frame names, wherever it is. One that has ended, or never was, is no error.
     pub(super) fn cancel_call(&mut self, data: &RawValue) {
-        let Ok(client::Cancel { id }) = serde_json::from_str(data.get()) else {
+        let Ok(client::Cancel { id }) = decode(data) else {
             return self.refuse(None, "$cancel", &Refusal::invalid_data());
         };
         let Some(calls) = &mut self.calls else { return };
@@ -160,8 +160,7 @@ async fn run<V: Send + Sync + 'static>(
     data: &RawValue,
     is_refused: impl Fn(&str) -> bool,
 ) -> Result<Answer, Refusal> {
-    let client::Call { call, args, timeout_ms, .. } =
-        serde_json::from_str(data.get()).map_err(|error| Refusal::undecodable(&error))?;
+    let client::Call { call, args, timeout_ms, .. } = decode(data)?;
     if is_refused(&call) {
         let message = format!(
             "client and server were built with different schemas of `{}`",

@@ -20,7 +20,7 @@ use tidewire_protocol::{
     session,
 };
 
-use super::{Connection, Panic};
+use super::{Connection, Panic, requests::decode};
 use crate::{
     clock::millis,
     close::CloseReason,
@@ -44,7 +44,7 @@ pub(super) struct Greeting<V> {
 
 impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn handle_hello(&mut self, frame: &ClientFrame<'_>) {
-        let hello = serde_json::from_str::<Hello>(frame.data.get()).ok();
+        let hello = decode::<Hello>(frame.data).ok();
         let Some(mut hello) =
             hello.filter(|hello| hello.version == VERSION && hello.has_valid_client())
         else {

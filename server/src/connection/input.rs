@@ -151,7 +151,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Verdict::Call => self.begin_call(Frame::new(&frame, text.len())),
             Verdict::WaitCall => self.keep_call(Frame::new(&frame, text.len())),
             Verdict::Cancel => self.cancel_call(frame.data),
-            Verdict::More => self.handle_more(frame.data, text.len()),
+            Verdict::More => self.handle_more(frame.data),
             Verdict::Refuse(code) => self.refuse(frame.id, &frame.topic, &refusal(code)),
             _ => {}
         }

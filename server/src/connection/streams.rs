@@ -18,7 +18,10 @@ use tidewire_protocol::{
 };
 use tokio::time::{Sleep, sleep};
 
-use super::{Connection, requests::refuse};
+use super::{
+    Connection,
+    requests::{decode, refuse},
+};
 use crate::{calls::Items, close::CloseReason, error::Refusal, outbox::Outbox};
 
 /// Streams that a session may have at once. Every page that a client shares among its tabs may have some.
@@ -196,15 +199,15 @@ impl Page {
 
 impl<V: Send + Sync + 'static> Connection<V> {
     /// The client of a stream has room for more.
-    pub(super) fn handle_more(&mut self, data: &RawValue, bytes: usize) {
-        let Ok(client::More { id, items }) = serde_json::from_str(data.get()) else {
+    pub(super) fn handle_more(&mut self, data: &RawValue) {
+        let Ok(client::More { id, items }) = decode(data) else {
             return self.refuse(None, "$more", &Refusal::invalid_data());
         };
         // One that has ended is no error.
         if let Some(calls) = &mut self.calls
             && calls.streams.grant(id, items)
         {
-            self.core.handle_caused(bytes);
+            self.core.handle_caused();
         }
     }
 

@@ -7,7 +7,6 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
     future::Future,
-    hash::{Hash, Hasher},
     sync::{Mutex, MutexGuard},
 };
 
@@ -17,17 +16,10 @@ use tokio::sync::watch;
 use crate::broker::Once;
 
 /// Which publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     topic: Topic,
     once: Once,
-}
-
-impl Hash for Key {
-    /// By the name alone: hardly two of those under way at a time are called the same.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.once.name.hash(state);
-    }
 }
 
 /// Where the first was appended; closed without it if that failed.

@@ -81,6 +81,7 @@ async fn a_bad_hello_is_closed_and_a_second_one_refused() {
         json!({}),
         json!({ "version": 2, "client": "0".repeat(32) }),
         json!({ "version": 1, "client": "x" }),
+        json!([1, "0".repeat(32), null, {}]),
     ] {
         let mut client = server.client().await;
         client.send(json!({ "topic": "$hello", "id": 1, "data": data })).await;

@@ -1,8 +1,12 @@
 //! [`Hello`]: the first frame of a client in full mode, and the versions of the schema that it names.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
 
 /// The data of `$hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +24,7 @@ pub struct Hello {
 }
 
 /// How a client names its version of a schema entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Hashes {
     /// The structural hash.
@@ -40,6 +44,38 @@ impl Hashes {
             Self::More(hashes) => hashes,
         };
         all.iter().take(Self::MAX).map(String::as_str)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hashes {
+    /// Keeps as many as are looked at, however many there are: a hello is read before it is known who sends it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Hashes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a hash, or an array of hashes")
+            }
+
+            fn visit_str<E: de::Error>(self, hash: &str) -> Result<Hashes, E> {
+                Ok(Hashes::One(hash.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Hashes, A::Error> {
+                let mut hashes = Vec::new();
+                while hashes.len() < Hashes::MAX
+                    && let Some(hash) = all.next_element()?
+                {
+                    hashes.push(hash);
+                }
+                while all.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Hashes::More(hashes))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -67,5 +103,25 @@ impl Hello {
     #[must_use]
     pub fn client_bits(&self) -> u128 {
         u128::from_str_radix(&self.client, 16).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn of_hashes_without_number_a_few_are_kept() {
+        let many = format!("[{}{{}}]", r#""a","#.repeat(10_000));
+        let hashes: Hashes = serde_json::from_str(&many).unwrap();
+        assert!(matches!(&hashes, Hashes::More(kept) if kept.len() == Hashes::MAX));
+        for (text, expected) in
+            [(r#""a""#, Some(1)), ("[]", Some(0)), (r#"["a",1]"#, None), ("7", None)]
+        {
+            let hashes = serde_json::from_str::<Hashes>(text).ok();
+            assert_eq!(hashes.map(|hashes| hashes.iter().count()), expected, "{text}");
+        }
     }
 }
