@@ -3,7 +3,7 @@
 import { ErrorCode } from "./codes.js";
 import { TidewireError } from "./errors.js";
 
-/** What {@link Core.event} and {@link Core.frame} answer: bits. */
+/** What {@link Export.Event} and {@link Export.Frame} answer: bits. */
 export const enum Flag {
   /** The frame's data goes to its handlers. */
   Deliver = 1,
@@ -56,34 +56,56 @@ export const enum Op {
   Link = 21,
 }
 
+/** What the module calls its functions, by what they do: the names are in the module and here, and a page loads both. */
+export const enum Export {
+  Create = "a",
+  Free = "b",
+  Connect = "c",
+  Close = "d",
+  Opened = "e",
+  Closed = "f",
+  Wake = "g",
+  Elapsed = "h",
+  Timeout = "i",
+  Subscribe = "j",
+  Unsubscribe = "k",
+  Publish = "l",
+  Request = "m",
+  Cancel = "n",
+  Event = "o",
+  Frame = "p",
+  Poll = "q",
+  Arg = "r",
+}
+
 /** One client of the core. `now` is `Date.now()`: a clock that counts while the machine sleeps. */
 export interface Core {
   /** Frees the client, which is not used again. */
-  free(): void;
-  connect(now: number): void;
-  close(now: number): void;
+  [Export.Free](): void;
+  [Export.Connect](now: number): void;
+  [Export.Close](now: number): void;
   /** The socket of a link is open. */
-  opened(link: number, now: number): void;
+  [Export.Opened](link: number, now: number): void;
   /** The socket of a link is gone. */
-  closed(link: number, code: number, now: number): void;
+  [Export.Closed](link: number, code: number, now: number): void;
   /** The page is visible again, or the network is back. */
-  wake(now: number): void;
+  [Export.Wake](now: number): void;
   /** The timer fired. */
-  elapsed(now: number): void;
-  /** When {@link elapsed} is to be called, `Infinity` for never. */
-  timeout(): number;
-  subscribe(topic: number, now: number): void;
-  unsubscribe(topic: number, now: number): void;
+  [Export.Elapsed](now: number): void;
+  /** When {@link Export.Elapsed} is to be called, `Infinity` for never. */
+  [Export.Timeout](): number;
+  [Export.Subscribe](topic: number, now: number): void;
+  [Export.Unsubscribe](topic: number, now: number): void;
   /** Gives the number under which the payload is kept, as a signed one; `topic` is 0 if it has no number. */
-  publish(topic: number, now: number): number;
+  [Export.Publish](topic: number, now: number): number;
   /** Gives the number under which the frame is kept; `call`: 1 is done at most once, 2 is the same with a stream for its answer, 0 may be asked again; `timeoutMs`: 0 is never. */
-  request(call: number, timeoutMs: number, now: number): number;
+  [Export.Request](call: number, timeoutMs: number, now: number): number;
   /** Nobody wants the outcome any more. */
-  cancel(id: number, now: number): void;
+  [Export.Cancel](id: number, now: number): void;
   /** An event: kind 9. */
-  event(link: number, topic: number, offset: number, prev: number, now: number): number;
+  [Export.Event](link: number, topic: number, offset: number, prev: number, now: number): number;
   /** Any other frame: its tuple. */
-  frame(
+  [Export.Frame](
     link: number,
     kind: number,
     re: number,
@@ -98,9 +120,9 @@ export interface Core {
     now: number,
   ): number;
   /** The next output. */
-  poll(): Op;
+  [Export.Poll](): Op;
   /** An argument of the output that was polled last. */
-  arg(index: number): number;
+  [Export.Arg](index: number): number;
 }
 
 /**
@@ -129,7 +151,7 @@ export function coreSource(load: CoreLoader): CoreSource {
   };
 }
 
-function newCore({ create, ...functions }: { readonly create?: unknown }): Core {
+function newCore({ [Export.Create]: create, ...functions }: { readonly [Export.Create]?: unknown }): Core {
   // It only spreads reconnects.
   const client: unknown = (create as Function)(Math.random() * Number.MAX_SAFE_INTEGER);
   // The module's functions take the client first; what it exports besides, its memory, cannot be bound.

@@ -5,7 +5,7 @@
 import { alarm } from "./alarm.js";
 import { ErrorCode } from "./codes.js";
 import { type ConnectionState, greeting, initialState, stateOf } from "./connection-state.js";
-import { type Core, type CoreSource, Flag, Op } from "./core.js";
+import { type Core, type CoreSource, Export, Flag, Op } from "./core.js";
 import { type ErrorSink, errorOf, TidewireError } from "./errors.js";
 import { frameText, pongFrame, requestText } from "./frames.js";
 import type { HistoryOptions } from "./history.js";
@@ -47,7 +47,7 @@ export class Driver implements Home {
   readonly #requests = new Map<number, Request>();
   readonly #notices = notices((error) => this.onError(error));
   readonly #tuple = emptyTuple();
-  readonly #alarm = alarm(() => this.#turn((core, now) => core.elapsed(now)));
+  readonly #alarm = alarm(() => this.#turn((core, now) => core[Export.Elapsed](now)));
   #core: Core | undefined;
   /** One, but for a drain. */
   #links: readonly Link[] = [];
@@ -83,25 +83,25 @@ export class Driver implements Home {
     const { token } = this.#options;
     this.#links = [0, 1].map((number) =>
       link(dial, token, this.onError, {
-        opened: () => this.#turn((core, now) => core.opened(number, now)),
+        opened: () => this.#turn((core, now) => core[Export.Opened](number, now)),
         message: (data) => this.#message(number, data),
         closed: (code, reason) => {
           this.#last = { code, reason };
-          this.#turn((core, now) => core.closed(number, code, now));
+          this.#turn((core, now) => core[Export.Closed](number, code, now));
         },
       }),
     );
     try {
       const core = await newCore();
-      if (this.#end) return core.free();
+      if (this.#end) return core[Export.Free]();
       this.#core = core;
     } catch (error) {
       return this.#fail(error);
     }
-    this.#unwatch = watchPage(() => this.#turn((core, now) => core.wake(now)));
+    this.#unwatch = watchPage(() => this.#turn((core, now) => core[Export.Wake](now)));
     const early = this.#early.splice(0);
     this.#turn((core, now) => {
-      core.connect(now);
+      core[Export.Connect](now);
       for (const call of early) call.run(core, now);
     });
   }
@@ -115,14 +115,14 @@ export class Driver implements Home {
   /** Tries to connect now, unless a connection stands or is being tried. */
   retry(): void {
     this.#turn((core, now) => {
-      core.connect(now);
-      core.wake(now);
+      core[Export.Connect](now);
+      core[Export.Wake](now);
     });
   }
 
   join(member: Member): void {
     this.#call(
-      (core, now) => core.subscribe(this.topics.join(member), now),
+      (core, now) => core[Export.Subscribe](this.topics.join(member), now),
       (error) => {
         member.end(error);
         // Where there is no page. Whoever subscribed has had no time yet to ask for it.
@@ -137,7 +137,7 @@ export class Driver implements Home {
     this.#call(
       (core, now) => {
         this.topics.leave(member);
-        core.unsubscribe(member.number, now);
+        core[Export.Unsubscribe](member.number, now);
       },
       () => {},
     );
@@ -148,21 +148,21 @@ export class Driver implements Home {
   }
 
   publish(topic: string, data: unknown, { signal, mid = this.mid() }: PublishOptions & { mid?: string } = {}): Promise<Position> {
-    return this.ask(topic, data, signal, (core, now) => core.publish(this.topics.names.find(topic), now), mid);
+    return this.ask(topic, data, signal, (core, now) => core[Export.Publish](this.topics.names.find(topic), now), mid);
   }
 
   /** Sends a message of no typed topic: at most once, for the server knows no `mid` of it. */
   async send(topic: string, data: unknown, { signal }: PublishOptions = {}): Promise<void> {
-    await this.ask(topic, data, signal, (core, now) => core.publish(0, now));
+    await this.ask(topic, data, signal, (core, now) => core[Export.Publish](0, now));
   }
 
   call(call: string, args: unknown, { timeout = TIMEOUT_MS, signal }: RequestOptions = {}): Promise<unknown> {
     const data = { call, args, timeout_ms: timeout < Infinity ? Math.ceil(timeout) : undefined };
-    return this.ask("$call", data, signal, (core, now) => core.request(1, timeout, now));
+    return this.ask("$call", data, signal, (core, now) => core[Export.Request](1, timeout, now));
   }
 
   read(topic: string, data: unknown, { timeout = Infinity, signal }: RequestOptions = {}): Promise<unknown> {
-    return this.ask(topic, data, signal, (core, now) => core.request(0, timeout, now));
+    return this.ask(topic, data, signal, (core, now) => core[Export.Request](0, timeout, now));
   }
 
   history(topic: string, { timeout = TIMEOUT_MS, signal, ...range }: HistoryOptions = {}): Promise<unknown> {
@@ -176,7 +176,7 @@ export class Driver implements Home {
   }
 
   close(): void {
-    this.#turn((core, now) => core.close(now));
+    this.#turn((core, now) => core[Export.Close](now));
     this.#finish(new TidewireError(ErrorCode.closed), undefined);
   }
 
@@ -194,7 +194,7 @@ export class Driver implements Home {
       let id = 0;
       abort = () => {
         reject(new TidewireError(ErrorCode.cancelled, undefined, { cause: signal?.reason }));
-        this.#turn((core, now) => core.cancel(id, now));
+        this.#turn((core, now) => core[Export.Cancel](id, now));
       };
       if (signal?.aborted) return abort();
       this.#call((core, now) => {
@@ -243,10 +243,10 @@ export class Driver implements Home {
     let flags = 0;
     try {
       if (kind === Kind.Event) {
-        flags = core.event(link, topic, tuple.offset, tuple.prev, now);
+        flags = core[Export.Event](link, topic, tuple.offset, tuple.prev, now);
       } else {
         const { re, epoch, offset, prev, to, code, ms } = tuple;
-        flags = core.frame(link, kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
+        flags = core[Export.Frame](link, kind, re, topic, epoch, offset, prev, to, code, ms, tuple.flags, now);
       }
       // Also where there is nothing to poll: an event that is not delivered may have set an earlier timer.
       if (flags !== Flag.Deliver) {
@@ -266,15 +266,15 @@ export class Driver implements Home {
   }
 
   #carryOut(core: Core): void {
-    for (let op = core.poll(); op !== Op.None; op = core.poll()) this.#output(op, core);
-    this.#alarm.set(core.timeout());
+    for (let op = core[Export.Poll](); op !== Op.None; op = core[Export.Poll]()) this.#output(op, core);
+    this.#alarm.set(core[Export.Timeout]());
   }
 
   /** Carries out one output of the core. */
   #output(op: Op, core: Core): void {
-    const a = core.arg(0);
-    const b = core.arg(1);
-    const c = core.arg(2);
+    const a = core[Export.Arg](0);
+    const b = core[Export.Arg](1);
+    const c = core[Export.Arg](2);
     switch (op) {
       case Op.State:
         return this.#state(a, b, c);
@@ -287,7 +287,7 @@ export class Driver implements Home {
         return this.#request("$hello", a, data);
       }
       case Op.Subscribe:
-        return this.#subscribe(a, b, c > 0 ? this.#position(c, core.arg(3)) : undefined);
+        return this.#subscribe(a, b, c > 0 ? this.#position(c, core[Export.Arg](3)) : undefined);
       case Op.Unsubscribe:
         return this.#request("$unsubscribe", a, { topic: this.topics.names.text(b) });
       case Op.Publish:
@@ -309,7 +309,7 @@ export class Driver implements Home {
         this.#at = a;
         return;
       case Op.Subscribed: {
-        const position = this.#position(c, core.arg(3));
+        const position = this.#position(c, core[Export.Arg](3));
         // Of the snapshot that the page has from now on.
         if (b !== 1 && this.#frame) this.#versions[a] = (this.#frame.data as { version?: unknown } | null)?.version;
         for (const member of this.topics.members(a)) member.attach(position, recovered[b], this.#frame);
@@ -319,7 +319,7 @@ export class Driver implements Home {
         return this.#refused(this.topics.members(a), this.#refusal(b), c > 0);
       case Op.Gap: {
         const cause = causes[b - 1] ?? "lost";
-        for (const member of this.topics.members(a)) member.gap({ after: c, to: core.arg(3), cause });
+        for (const member of this.topics.members(a)) member.gap({ after: c, to: core[Export.Arg](3), cause });
         return;
       }
       case Op.Malformed:
@@ -419,7 +419,7 @@ export class Driver implements Home {
     for (const member of this.topics.all()) member.end(end);
     // The core may have said so already.
     if (error || this.connection.getSnapshot().state !== "closed") this.#set({ state: "closed", retryAt: undefined, error });
-    this.#core?.free();
+    this.#core?.[Export.Free]();
     this.#core = undefined;
     this.#notices.flush();
   }

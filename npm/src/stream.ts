@@ -4,7 +4,7 @@
 // Apart from the rest: a page that makes none does not carry this.
 
 import { ErrorCode } from "./codes.js";
-import type { Core } from "./core.js";
+import { type Core, Export } from "./core.js";
 import { dispose } from "./dispose.js";
 import type { Driver } from "./driver.js";
 import { TidewireError } from "./errors.js";
@@ -82,7 +82,7 @@ export function stream<Topics, Calls, const Call extends StreamOf<Calls>>(
     items.end(error);
   };
   const begin = (core: Core, now: number) => {
-    id = core.request(2, timeout, now) >>> 0;
+    id = core[Export.Request](2, timeout, now) >>> 0;
     driver.items.set(id, take);
     return id;
   };

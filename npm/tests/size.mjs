@@ -15,12 +15,12 @@ const root = peers ?? join(import.meta.dirname, "..");
 
 /** What is imported, from where, and the most bytes that this may be. */
 const ours = [
-  ["connect", "tidewire", 13_100],
-  ["connect, items", "tidewire", 14_250],
-  ["connect, reduced", "tidewire", 14_200],
-  ["connect, presence", "tidewire", 14_350],
+  ["connect", "tidewire", 13_000],
+  ["connect, items", "tidewire", 14_150],
+  ["connect, reduced", "tidewire", 14_100],
+  ["connect, presence", "tidewire", 14_300],
   ["connect, stream", "tidewire", 13_500],
-  ["connect, items, reduced, presence", "tidewire", 14_550],
+  ["connect, items, reduced, presence", "tidewire", 14_400],
   ["connectWith", "tidewire", 7_200],
   ["connect", "tidewire/js", 17_600],
   ["connect", "tidewire/tabs", 18_900],

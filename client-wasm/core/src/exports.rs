@@ -39,65 +39,65 @@ impl Core {
     }
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "a"))]
 pub extern "C" fn create(seed: f64) -> Box<Core> {
     Box::new(Core { client: Client::new(Config::default(), whole(seed)) })
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "b"))]
 pub extern "C" fn free(_: Box<Core>) {}
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "c"))]
 pub extern "C" fn connect(core: &mut Core, now: f64) {
     core.client.connect(whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "d"))]
 pub extern "C" fn close(core: &mut Core, now: f64) {
     core.client.close(whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "e"))]
 pub extern "C" fn opened(core: &mut Core, link: u32, now: f64) {
     core.client.handle_opened(link as u8, whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "f"))]
 pub extern "C" fn closed(core: &mut Core, link: u32, code: u32, now: f64) {
     core.client.handle_closed(link as u8, CloseCode(code as u16), whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "g"))]
 pub extern "C" fn wake(core: &mut Core, now: f64) {
     core.client.handle_wake(whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "h"))]
 pub extern "C" fn elapsed(core: &mut Core, now: f64) {
     core.client.handle_timeout(whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "i"))]
 pub extern "C" fn timeout(core: &Core) -> f64 {
     core.client.poll_timeout().map_or(f64::INFINITY, |at| at as f64)
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "j"))]
 pub extern "C" fn subscribe(core: &mut Core, topic: u32, now: f64) {
     core.client.subscribe(topic, whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "k"))]
 pub extern "C" fn unsubscribe(core: &mut Core, topic: u32, now: f64) {
     core.client.unsubscribe(topic, whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "l"))]
 pub extern "C" fn publish(core: &mut Core, topic: u32, now: f64) -> u32 {
     core.client.publish(topic, whole(now))
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "m"))]
 pub extern "C" fn request(core: &mut Core, call: u32, timeout_ms: f64, now: f64) -> u32 {
     let (timeout_ms, now) = (whole(timeout_ms), whole(now));
     match call {
@@ -107,12 +107,12 @@ pub extern "C" fn request(core: &mut Core, call: u32, timeout_ms: f64, now: f64)
     }
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "n"))]
 pub extern "C" fn cancel(core: &mut Core, id: u32, now: f64) {
     core.client.cancel(id, whole(now));
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "o"))]
 pub extern "C" fn event(
     core: &mut Core,
     link: u32,
@@ -126,7 +126,7 @@ pub extern "C" fn event(
     core.flags(verdict)
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "p"))]
 pub extern "C" fn frame(
     core: &mut Core,
     link: u32,
@@ -158,12 +158,12 @@ pub extern "C" fn frame(
     core.flags(verdict)
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "q"))]
 pub extern "C" fn poll(core: &mut Core) -> u32 {
     core.client.poll_numbers().map_or(0, |output| output.op)
 }
 
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "r"))]
 pub extern "C" fn arg(core: &Core, index: u32) -> f64 {
     let Some(&Numbers { a, b, c, d, .. }) = core.client.polled() else { return 0.0 };
     let number = match index {

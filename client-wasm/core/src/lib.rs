@@ -1,26 +1,26 @@
 //! The client core as the WASM module of the npm package: plain functions of numbers.
 //!
-//! The module imports nothing and exports the functions of [`exports`] and its `memory`. A client is the number that `create`
+//! The module imports nothing and exports the functions of [`exports`], each by the letter before it (names are bytes of every page), and its `memory`. A client is the number that `create`
 //! gives (its address), the first argument of every other call. `now` is milliseconds of a clock that counts while the machine
 //! sleeps (`Date.now()`); integers are those of docs/wire.md, 0 for absent ones. No function calls back into JavaScript.
 //!
 //! | export | what it is told or gives |
 //! |---|---|
-//! | `create(seed) → core` | a client; `seed` is a random integer below 2^53 |
-//! | `free(core)` | it is not used again |
-//! | `connect(core, now)`, `close(core, now)` | what the user wants |
-//! | `opened(core, link, now)`, `closed(core, link, code, now)` | the socket; nothing of one that was shut or replaced |
-//! | `wake(core, now)` | the page is visible again, the network is back |
-//! | `elapsed(core, now)` | the timer |
-//! | `timeout(core) → at` | when `elapsed` is to be called, on the clock of `now`; `Infinity` for never |
-//! | `subscribe(core, topic, now)`, `unsubscribe(core, topic, now)` | one local subscription more, or fewer |
-//! | `publish(core, topic, now) → id` | the number under which the driver keeps the payload; `topic` is 0 if it has no number |
-//! | `request(core, call, timeout_ms, now) → id` | the number under which the driver keeps the frame; `call` is 1 for what is done at most once, 2 for the same with a stream for its answer, 0 for what may be asked again; `timeout_ms` is 0 for never |
-//! | `cancel(core, id, now)` | nobody wants the outcome of a publish or a request |
-//! | `event(core, link, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
-//! | `frame(core, link, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |
-//! | `poll(core) → op` | the next output, 0 for none |
-//! | `arg(core, index) → number` | of the output polled last |
+//! | `a create(seed) → core` | a client; `seed` is a random integer below 2^53 |
+//! | `b free(core)` | it is not used again |
+//! | `c connect(core, now)`, `d close(core, now)` | what the user wants |
+//! | `e opened(core, link, now)`, `f closed(core, link, code, now)` | the socket; nothing of one that was shut or replaced |
+//! | `g wake(core, now)` | the page is visible again, the network is back |
+//! | `h elapsed(core, now)` | the timer |
+//! | `i timeout(core) → at` | when `elapsed` is to be called, on the clock of `now`; `Infinity` for never |
+//! | `j subscribe(core, topic, now)`, `k unsubscribe(core, topic, now)` | one local subscription more, or fewer |
+//! | `l publish(core, topic, now) → id` | the number under which the driver keeps the payload; `topic` is 0 if it has no number |
+//! | `m request(core, call, timeout_ms, now) → id` | the number under which the driver keeps the frame; `call` is 1 for what is done at most once, 2 for the same with a stream for its answer, 0 for what may be asked again; `timeout_ms` is 0 for never |
+//! | `n cancel(core, id, now)` | nobody wants the outcome of a publish or a request |
+//! | `o event(core, link, topic, offset, prev, now) → flags` | a frame of kind 9; the hot path |
+//! | `p frame(core, link, kind, re, topic, epoch, offset, prev, to, code, ms, flags, now) → flags` | any frame, as its tuple |
+//! | `q poll(core) → op` | the next output, 0 for none |
+//! | `r arg(core, index) → number` | of the output polled last |
 //!
 //! `flags`: 1 the frame's data goes to its handlers, once the outputs are carried out; 2 there are outputs to poll. After every other call that takes `now` the
 //! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are small numbers from 1, each of its own set:
