@@ -1,72 +1,17 @@
 //! Structural hashes: what they are, what changes them and what does not.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    marker::PhantomData,
-};
+#[path = "../shared/of.rs"]
+mod of;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, HashMap};
+
+use of::{Data, Of};
+use serde::{Deserialize, Serialize};
 use tidewire_protocol::{
-    name::{FillError, Params, Pattern, Topic},
-    schema::{Call, NoPresence, NoPublish, SchemaHash, StreamingCall, TypedTopic, expansion},
+    self as protocol,
+    schema::{Call, NoPresence, NoPublish, SchemaHash, StreamingCall, TypedTopic},
 };
 use ts_rs::TS;
-
-/// A topic of any two types.
-struct Of<Event, Publish>(PhantomData<fn() -> (Event, Publish)>);
-
-impl<Event, Publish> Clone for Of<Event, Publish> {
-    fn clone(&self) -> Self {
-        Self(PhantomData)
-    }
-}
-
-trait Data: Serialize + DeserializeOwned + TS + Send + Sync + 'static {}
-impl<T: Serialize + DeserializeOwned + TS + Send + Sync + 'static> Data for T {}
-
-impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
-    type Event = Event;
-    type Publish = Publish;
-    type Snapshot = Vec<Event>;
-    type Presence = NoPresence;
-    const PATTERN: &'static str = "x";
-
-    fn pattern() -> &'static Pattern {
-        unreachable!("a hash is of the data alone")
-    }
-
-    fn topic(&self) -> Result<Topic, FillError> {
-        unreachable!("a hash is of the data alone")
-    }
-
-    fn from_params(_: &Params<'_>) -> Option<Self> {
-        None
-    }
-
-    fn hash() -> SchemaHash {
-        expansion::topic_hash::<Self>()
-    }
-}
-
-impl<Args: Data, Reply: Data> Call for Of<Args, Reply> {
-    type Args = Args;
-    type Reply = Reply;
-    const NAME: &'static str = "x";
-
-    fn hash() -> SchemaHash {
-        expansion::call_hash::<Self>()
-    }
-}
-
-impl<Args: Data, Item: Data> StreamingCall for Of<Args, Item> {
-    type Args = Args;
-    type Item = Item;
-    const NAME: &'static str = "x";
-
-    fn hash() -> SchemaHash {
-        expansion::stream_hash::<Self>()
-    }
-}
 
 fn call<Args: Data, Reply: Data>() -> SchemaHash {
     <Of<Args, Reply> as Call>::hash()

@@ -1,59 +1,17 @@
-use std::{collections::BTreeMap, marker::PhantomData};
+#[path = "../../../tests/shared/of.rs"]
+mod of;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+
+use of::{Data, Of};
+use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::compare;
 use crate::{
-    name::{FillError, Params, Pattern, Topic},
-    schema::{Call, Entry, NoPresence, NoPublish, SchemaHash, TypedTopic, expansion},
+    self as protocol,
+    schema::{Entry, NoPublish},
 };
-
-/// A topic of any types.
-struct Of<Event, Publish>(PhantomData<fn() -> (Event, Publish)>);
-
-impl<Event, Publish> Clone for Of<Event, Publish> {
-    fn clone(&self) -> Self {
-        Self(PhantomData)
-    }
-}
-
-trait Data: Serialize + DeserializeOwned + TS + Send + Sync + 'static {}
-impl<T: Serialize + DeserializeOwned + TS + Send + Sync + 'static> Data for T {}
-
-impl<Event: Data, Publish: Data> TypedTopic for Of<Event, Publish> {
-    type Event = Event;
-    type Publish = Publish;
-    type Snapshot = Vec<Event>;
-    type Presence = NoPresence;
-    const PATTERN: &'static str = "x";
-
-    fn pattern() -> &'static Pattern {
-        unreachable!("only its data counts")
-    }
-
-    fn topic(&self) -> Result<Topic, FillError> {
-        unreachable!("only its data counts")
-    }
-
-    fn from_params(_: &Params<'_>) -> Option<Self> {
-        None
-    }
-
-    fn hash() -> SchemaHash {
-        expansion::topic_hash::<Self>()
-    }
-}
-
-impl<Args: Data, Reply: Data> Call for Of<Args, Reply> {
-    type Args = Args;
-    type Reply = Reply;
-    const NAME: &'static str = "x";
-
-    fn hash() -> SchemaHash {
-        expansion::call_hash::<Self>()
-    }
-}
 
 /// What becomes of a page of the first version at a server of the second, and of a page of the second at a server of the
 /// first: `Both` go on, the older page only, or neither.
