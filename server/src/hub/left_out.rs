@@ -1,7 +1,7 @@
 //! What a subscriber is not given of a batch, because it has it already: it published it, or its snapshot has it.
 //!
-//! Which ones, the delivery core says. A run of such events becomes one `$gap` with the cause `included`, so that the client's check of `prev` holds; a plain client is sent
-//! nothing. Whoever is given all costs a pass two comparisons.
+//! Which ones, the delivery core says. A run of such events becomes one `$gap` with the cause `included`, so that the client's check of
+//! `prev` holds; a plain client is sent nothing. Whoever is given all costs a pass two comparisons.
 
 use tidewire_protocol::{
     delivery::{Piece, leave_out},

@@ -15,13 +15,7 @@ use tokio::sync::watch;
 
 use crate::broker::Once;
 
-/// Which publish.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    topic: Topic,
-    once: Once,
-}
-
+type Key = (Topic, Once);
 /// Where the first was appended; closed without it if that failed.
 type Landed = watch::Sender<Option<Position>>;
 
@@ -47,7 +41,7 @@ impl InFlight {
         once: &Once,
         publish: impl Future<Output = Result<Position, E>>,
     ) -> Result<Position, E> {
-        let key = Key { topic: topic.clone(), once: once.clone() };
+        let key = (topic.clone(), once.clone());
         let flight = loop {
             match self.begin(&key) {
                 Ok(flight) => break flight,
