@@ -247,8 +247,11 @@ class StateKeeper<State> implements Keeper {
   }
 
   deliver(event: unknown, frame: EventFrame): void {
-    // A snapshot may have been ahead of the events.
-    if (!this.#asking) return this.#follow(this.#covered, [{ event, frame }]);
+    if (!this.#asking) {
+      // A snapshot may have been ahead of the events.
+      if (frame.offset > this.#covered) this.#apply({ event, frame });
+      return;
+    }
     // Those that came before the server answered it has in its snapshot; where it has not, another is asked for.
     if (this.#held.length === MOST_HELD) this.#missed = (this.#held.shift() as Held).frame.offset;
     this.#held.push({ event, frame });
@@ -368,9 +371,9 @@ class StateKeeper<State> implements Keeper {
     );
   }
 
-  /** Events come into the state, by default those that were held back, if they are later than this offset. */
-  #follow(after: number, events = this.#held.splice(0)): void {
-    for (const held of events) if (held.frame.offset > after) this.#apply(held);
+  /** Events that were held back come after all, if they are later than this offset. */
+  #follow(after: number): void {
+    for (const held of this.#held.splice(0)) if (held.frame.offset > after) this.#apply(held);
   }
 
   /** Takes away the echoes whose publish is over: the one with this name, and those whose event the state has come to or past. */
