@@ -106,7 +106,7 @@ pub enum ExportError {
         path: PathBuf,
         /// The command that writes it, where a test checks it.
         mend: String,
-        /// The lines that differ: `-` stands in the file, `+` in the export.
+        /// The lines that differ, below their places in the file: `-` stands in the file, `+` in the export.
         difference: String,
     },
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ExportError, Schema, export::render};
+use super::{ExportError, Schema, difference::difference, export::render};
 
 /// The files of a schema.
 pub(super) struct Files {
@@ -68,17 +68,4 @@ fn read(path: &Path) -> Result<Option<String>, ExportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ExportError::Io { path: path.to_owned(), source }),
     }
-}
-
-/// The lines between what two texts begin and end with alike.
-fn difference(found: &str, module: &str) -> String {
-    let (found, module): (Vec<_>, Vec<_>) = (found.lines().collect(), module.lines().collect());
-    let alike =
-        |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
-    let head = alike(&mut found.iter().zip(&module));
-    let tail = alike(&mut found[head..].iter().rev().zip(module[head..].iter().rev()));
-    let lines = |mark: char, lines: &[&str]| -> String {
-        lines[head..lines.len() - tail].iter().map(|line| format!("{mark} {line}\n")).collect()
-    };
-    format!("@@ line {} @@\n{}{}", head + 1, lines('-', &found), lines('+', &module))
 }

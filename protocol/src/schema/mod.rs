@@ -39,6 +39,7 @@
 mod absent;
 mod compare;
 mod conform;
+mod difference;
 mod entry;
 mod error;
 #[doc(hidden)]

@@ -183,16 +183,18 @@ fn a_file_is_written_once_and_checked() {
     fs::write(&path, module.replace('\n', "\r\n")).unwrap();
     SampleForum::check(&path).unwrap();
 
-    fs::write(&path, module.replace("  name: string;\n", "  name: number;\n  nick: string;\n"))
-        .unwrap();
+    let changed = module.replace("  name: string;\n", "  name: number;\n  nick: string;\n");
+    fs::write(&path, format!("{changed}// mine\n")).unwrap();
     let message = format!("{:?}", SampleForum::check(&path).unwrap_err());
     assert!(
         message.contains("write it again by `TIDEWIRE_WRITE=1 cargo test -p tidewire-protocol`"),
         "{message}"
     );
     let line = 1 + module.lines().position(|line| line == "  name: string;").unwrap();
-    let difference =
-        format!("@@ line {line} @@\n-   name: number;\n-   nick: string;\n+   name: string;\n");
+    let last = 1 + changed.lines().count();
+    let difference = format!(
+        "\n@@ line {line} @@\n-   name: number;\n-   nick: string;\n+   name: string;\n@@ line {last} @@\n- // mine\n"
+    );
     assert!(message.ends_with(&difference), "{message}");
 }
 
