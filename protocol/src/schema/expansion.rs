@@ -4,6 +4,8 @@ use std::{fmt::Display, str::FromStr};
 
 pub use std::sync::OnceLock;
 
+pub use tidewire_protocol_macros::lock_text;
+
 use crate::name::{Params, Pattern, check_fields, check_name, equal};
 
 pub use super::entry::{call_hash, stream_hash, topic_hash};

@@ -40,9 +40,10 @@
 /// - A call has the type of its one argument, or none, in parentheses, and the type of its reply behind the arrow.
 /// - A `stream` is a call that is answered by any number of items, of the type behind the arrow.
 /// - Doc comments go to the Rust types and to the TypeScript.
-/// - `schema Metrics lock "schema.lock" { … }` names a file, as seen from the crate's folder and empty at first, in which the
+/// - `schema Metrics lock "schema.lock" { … }` names a file, as seen from the crate's folder, in which the
 ///   export keeps the earlier versions of every entry: pages that were built with one of them are not stopped by a server
-///   that is newer, nor new ones by a server that is older. Without it every change of an entry stops them.
+///   that is newer, nor new ones by a server that is older. Without `lock` every change of an entry stops them. Where
+///   there is no file yet, the build says how to begin it.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -155,7 +156,7 @@ macro_rules! schema {
                 const LOCK: ::core::option::Option<$crate::schema::Lock> =
                     ::core::option::Option::Some($crate::schema::Lock {
                         path: $lock,
-                        text: ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $lock)),
+                        text: $crate::schema::expansion::lock_text!($lock),
                     });
             )?
             const ENTRIES: &'static [$crate::schema::Entry] = &[
