@@ -14,7 +14,8 @@ use crate::{
 /// A client of the server at `url`, with the types of a schema.
 ///
 /// In a browser `url` may be relative to the page, as `"/ws"`; elsewhere it is whole. Of `http` and `https` the WebSocket scheme
-/// is taken. An address that can never work stops the client, and its [`Connection::reason`](crate::Connection::reason) says why.
+/// is taken. An address to which there can be no connection stops the client for good: publishes, calls and subscriptions end with
+/// [`NOT_SENT`](crate::ErrorCode::NOT_SENT) and the reason, which [`Connection::reason`](crate::Connection::reason) has too.
 #[must_use]
 pub fn connect<S: Schema>(url: impl Into<String>) -> Builder<S> {
     Builder { url: url.into(), token: None, options: Options::default(), schema: PhantomData }

@@ -207,7 +207,7 @@ impl Live {
     }
 
     /// Connects again after the server said to stop, as with a fresh token. Does nothing while a connection stands or is being
-    /// tried, and after [`close`](Self::close).
+    /// tried, after [`close`](Self::close), and where there can be no connection to the address.
     pub fn reconnect(&self) {
         self.shared.turn(|engine, now| engine.reconnect(now));
     }

@@ -16,7 +16,7 @@ use crate::{engine::Answer, shared::Shared};
 pub struct Refusal {
     /// The code. Its range says whether to try again: [`ErrorCode::may_retry`].
     pub code: ErrorCode,
-    /// What the server said, for people.
+    /// What the server said, for people; with [`NOT_SENT`](ErrorCode::NOT_SENT) why there is no connection.
     pub message: Option<String>,
 }
 

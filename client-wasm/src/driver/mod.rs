@@ -89,7 +89,9 @@ impl Driver {
                     *self.link(link) = Some(Link { socket, greeting, renewal: None });
                 }
                 // Another try would fail alike, so this is no loss that backs off.
-                Err(reason) => self.lose(link, CloseCode::NORMAL, reason, shared),
+                Err(reason) => {
+                    shared.turn(|engine, now| engine.leads_nowhere(link, reason, now));
+                }
             },
             Command::Shut(link, code) => {
                 if let Some(Link { socket, .. }) = self.link(link).take() {

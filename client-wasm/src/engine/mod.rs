@@ -70,6 +70,8 @@ pub(crate) struct Engine {
     requests: Requests,
     streams: Streams,
     connection: Connection,
+    /// Why nothing will come any more, once that is so.
+    over: Option<Refusal>,
     /// How often `connection` has changed.
     changes: u64,
     watchers: Vec<Waker>,
@@ -103,6 +105,7 @@ impl Engine {
             requests: Requests::default(),
             streams: Streams::default(),
             connection: Connection::default(),
+            over: None,
             changes: 0,
             watchers: Vec::new(),
             next_reader: 0,
@@ -124,7 +127,7 @@ impl Engine {
 
     /// Tries again after the server said to stop.
     pub(crate) fn reconnect(&mut self, now: Millis) {
-        if !self.is_closed() {
+        if self.over.is_none() {
             self.connect(now);
         }
     }
@@ -133,20 +136,22 @@ impl Engine {
     pub(crate) fn close(&mut self, now: Millis) {
         self.core.close(now);
         self.carry_out(now);
-        self.subscribers.end_all(&closed());
+        self.end(Refusal { code: ErrorCode::CLOSED, message: None });
+    }
+
+    /// Nothing will come any more, to those who read and those who will.
+    fn end(&mut self, why: Refusal) {
+        self.subscribers.end_all(&why);
         for (_, inbox) in self.messages.values_mut() {
             self.wakers.extend(inbox.end(None));
         }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.connection.state == State::Closed
+        self.over = Some(why);
     }
 
     /// Subscribes to a topic.
     pub(crate) fn subscribe(&mut self, topic: &str, room: usize, want: Want, now: Millis) -> u64 {
-        if self.is_closed() {
-            return self.refuse(closed());
+        if let Some(why) = &self.over {
+            return self.refuse(why.clone());
         }
         let reader = self.reader();
         let number = self.topics.intern(topic);
@@ -208,7 +213,7 @@ impl Engine {
     pub(crate) fn listen(&mut self, name: &str, room: usize) -> u64 {
         let reader = self.reader();
         let mut inbox = Inbox::new(room);
-        if self.is_closed() {
+        if self.over.is_some() {
             inbox.end(None);
         }
         self.messages.insert(reader, (name.into(), inbox));
@@ -331,6 +336,14 @@ impl Engine {
         self.carry_out(now);
     }
 
+    /// A link has no server to open a socket to, and never will: the client stops for good, and all that waits is told why.
+    pub(crate) fn leads_nowhere(&mut self, link: u8, reason: String, now: Millis) {
+        self.closed(link, CloseCode::NORMAL, reason, now);
+        if matches!(self.connection.state, State::Stopped { .. }) {
+            self.end(self.refusal(ErrorCode::NOT_SENT));
+        }
+    }
+
     pub(crate) fn elapsed(&mut self, now: Millis) {
         self.core.handle_timeout(now);
         self.carry_out(now);
@@ -421,8 +434,4 @@ fn words(data: &RawValue) -> Option<String> {
         message: String,
     }
     serde_json::from_str::<Words>(data.get()).ok().map(|words| words.message)
-}
-
-fn closed() -> Refusal {
-    Refusal { code: ErrorCode::CLOSED, message: None }
 }

@@ -153,8 +153,11 @@ impl Engine {
         Position { epoch: self.epochs.name(at.epoch).into(), offset: at.offset }
     }
 
+    /// In the server's words; of what could not be sent, in those of why there is no connection.
     pub(super) fn refusal(&self, code: ErrorCode) -> Refusal {
-        Refusal { code, message: self.words.clone() }
+        let reason = Some(&self.connection.reason);
+        let reason = reason.filter(|reason| code == ErrorCode::NOT_SENT && !reason.is_empty());
+        Refusal { code, message: self.words.as_ref().or(reason).cloned() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client against a real server: in Chromium, where `cargo xtask test browser` starts one, and in a program, where each test
 //! has its own. What both can do is tested by the same code.
 
+mod nowhere;
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "native/mod.rs"]
 mod platform;

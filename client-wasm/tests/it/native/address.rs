@@ -1,20 +1,8 @@
 //! Addresses that lead nowhere, or not yet.
 
-use tidewire_client::{CloseCode, ErrorCode, State, connect};
+use tidewire_client::{CloseCode, State, connect};
 
-use super::soon;
-use crate::{refusal, room, say, schema::Talk, state};
-
-/// What is told of an address to which there can be no connection.
-async fn reason_of(url: &str) -> String {
-    let ann = connect::<Talk>(url).build();
-    let mut states = ann.connections();
-    let stopped = state(&mut states, |state| matches!(state, State::Stopped { .. })).await;
-    assert_eq!(stopped, State::Stopped { code: CloseCode::NORMAL });
-    let refused = refusal(soon("a refusal", ann.publish(&room("any"), &say("hi"))).await);
-    assert_eq!(refused.code, ErrorCode::NOT_SENT);
-    ann.connection().reason
-}
+use crate::{nowhere, schema::Talk, state};
 
 #[tokio::test]
 async fn an_address_that_leads_nowhere_is_told_and_not_tried_again() {
@@ -26,7 +14,7 @@ async fn an_address_that_leads_nowhere_is_told_and_not_tried_again() {
         ("ftp://other.test/ws", "\"ftp://other.test/ws\" is of no scheme that leads to a server"),
         ("ws://", "\"ws://\" is no address of a server: "),
     ] {
-        let told = reason_of(url).await;
+        let told = nowhere::reason(url).await;
         assert!(told.starts_with(reason), "{told}");
     }
 }
@@ -35,7 +23,7 @@ async fn an_address_that_leads_nowhere_is_told_and_not_tried_again() {
 #[tokio::test]
 async fn tls_names_the_feature_that_it_needs() {
     assert_eq!(
-        reason_of("wss://other.test/ws").await,
+        nowhere::reason("wss://other.test/ws").await,
         "TLS needs the feature `tls` of tidewire-client"
     );
 }
