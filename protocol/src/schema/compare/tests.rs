@@ -51,6 +51,10 @@ fn check<Before: Data, After: Data>(what: &str, to_pages: Fits, to_server: Fits)
     check_entries(&format!("reply: {what}"), before, after, to_pages);
     let (before, after) = (Entry::call::<Of<Before, ()>>(""), Entry::call::<Of<After, ()>>(""));
     check_entries(&format!("args: {what}"), before, after, to_server);
+    let (before, after) = (Entry::stream::<Of<(), Before>>(""), Entry::stream::<Of<(), After>>(""));
+    check_entries(&format!("item: {what}"), before, after, to_pages);
+    let (before, after) = (Entry::stream::<Of<Before, ()>>(""), Entry::stream::<Of<After, ()>>(""));
+    check_entries(&format!("args of a stream: {what}"), before, after, to_server);
     let published = check_entries(
         &format!("publish: {what}"),
         Entry::topic::<Of<u8, Before>>(""),
@@ -200,6 +204,7 @@ crate::schema! {
         topic StatedMore = "h" { event: Dated, snapshot: Dated }
         topic Listed = "i" { event: Dated, snapshot: Vec<Note> }
         call Ask = "j" () -> Dated;
+        stream Tail = "k" () -> Dated;
     }
 }
 
@@ -208,7 +213,8 @@ fn a_topic_may_gain_what_nobody_asks_for_yet() {
     let topic = |at: usize| <Parts as crate::schema::Schema>::ENTRIES[at];
     let (plain, published, keyed, keyed_else, shown, shown_more) =
         (topic(0), topic(1), topic(2), topic(3), topic(4), topic(5));
-    let (stated, stated_more, listed, ask) = (topic(6), topic(7), topic(8), topic(9));
+    let (stated, stated_more, listed) = (topic(6), topic(7), topic(8));
+    let (ask, tail) = (topic(9), topic(10));
     for (what, before, after, expected) in [
         ("a publish", plain, published, Fits::Both),
         ("no publish", published, plain, Fits::Neither),
@@ -224,6 +230,8 @@ fn a_topic_may_gain_what_nobody_asks_for_yet() {
         ("a smaller snapshot of the same kind", plain, listed, Fits::Neither),
         ("more of a snapshot", stated, stated_more, Fits::Both),
         ("a call", plain, ask, Fits::Neither),
+        ("a stream", ask, tail, Fits::Neither),
+        ("no stream", tail, ask, Fits::Neither),
     ] {
         check_entries(what, before, after, expected);
     }
