@@ -1,7 +1,8 @@
 // The projects: what each installs and holds, how it is built, and how it is run. None has a line of configuration for `tidewire`.
 //
-// `quick` ones are part of `cargo xtask test`. `browser`: the folder that a server serves to Chromium. `command`: a program, whose last
-// line counts. `runtime`: the program may not be to be had for this machine; the project is skipped then.
+// `quick` ones are part of `cargo xtask test`. `browser`: the folder that a server serves to Chromium. `tabs`: how many open it, which must all
+// say the same. `command`: a program, whose last line counts. `runtime`: the program may not be to be had for this machine; the project is
+// skipped then.
 
 const page = (head) => `<!doctype html>\n<meta charset="utf-8">\n<title>waiting</title>\n${head}\n`;
 const script = '<script type="module" src="./main.js"></script>';
@@ -22,6 +23,20 @@ console.log(await talk(process.env.CHAT_URL, "${name}"${options}));
 `;
 /** Where there is neither a bundler nor an import map. */
 const unbundled = { tidewire: "./node_modules/tidewire/dist/index.js" };
+/** A tab that stays: it says hello, and in which session it has heard all that two tabs say. */
+const tab = (name) => `import { items } from "tidewire";
+import { connect } from "tidewire/tabs";
+import { chat } from "./chat.schema.js";
+
+const onError = (error) => (document.title = String(error));
+const live = connect(chat, { url: "/ws", token: "${name}", shareAs: "${name}", onError });
+const room = live.subscribe("chat:${name}", { state: items() });
+room.state.subscribe(() => {
+  const said = room.state.getSnapshot().value ?? [];
+  if (said.length === 2) document.title = \`${name}: \${said.map(({ text }) => text)} in \${live.connection.getSnapshot().session}\`;
+});
+room.publish({ text: "hello" }).catch(onError);
+`;
 const policy = (more = "") => `<meta http-equiv="Content-Security-Policy" content="default-src 'self'; script-src 'self'${more}">${script}`;
 const ws = { ws: "8.23.0" };
 
@@ -65,6 +80,16 @@ talk("/ws", "vite-served-wasm", { connect }).then((said) => (document.title = sa
     browser: "dist",
   },
   {
+    name: "vite-tabs",
+    quick: true,
+    install: { vite: "8.3.8" },
+    files: { "index.html": page(script), "main.js": tab("vite-tabs") },
+    build: ["vite build"],
+    browser: "dist",
+    tabs: 2,
+    expected: /^vite-tabs: hello,hello in \w+$/,
+  },
+  {
     name: "webpack",
     install: { webpack: "5.112.2", "webpack-cli": "7.3.1" },
     files: { "dist/index.html": page('<script defer src="./main.js"></script>'), "main.js": main("webpack") },
@@ -87,6 +112,19 @@ talk("/ws", "vite-served-wasm", { connect }).then((said) => (document.title = sa
       "main.js": main("script"),
     },
     browser: ".",
+  },
+  {
+    name: "script-tabs",
+    quick: true,
+    files: {
+      "index.html": page(
+        `<script type="importmap">{ "imports": { "tidewire": "./node_modules/tidewire/dist/index.js", "tidewire/tabs": "./node_modules/tidewire/dist/tabs.js" } }</script>${script}`,
+      ),
+      "main.js": tab("script-tabs"),
+    },
+    browser: ".",
+    tabs: 2,
+    expected: /^script-tabs: hello,hello in \w+$/,
   },
   {
     name: "worker",

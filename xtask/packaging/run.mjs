@@ -58,8 +58,8 @@ async function startChat(web, stop) {
   return new URL(/http:\S+/.exec(line)[0]);
 }
 
-/** What the page's title becomes, and what the browser complained of meanwhile. */
-async function visit(url, stop) {
+/** What the title of each page becomes, and what the browser complained of meanwhile. */
+async function visit(url, pages, stop) {
   browser ??= chromium.launch({
     executablePath: CHROMIUM,
     args: [
@@ -69,17 +69,25 @@ async function visit(url, stop) {
   });
   const context = await (await browser).newContext();
   stop.push(() => context.close());
-  const page = await context.newPage();
   const complaints = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && !/favicon/.test(message.location().url) && complaints.push(message.text()));
-  await page.goto(String(url));
-  // Polled, for a strict policy forbids the evaluation that waiting for a function would need.
+  const open = async () => {
+    const page = await context.newPage();
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && !/favicon/.test(message.location().url) && complaints.push(message.text()));
+    await page.goto(String(url));
+    return page;
+  };
+  const said = await Promise.all(Array.from({ length: pages }, async () => titleOf(await open())));
+  return { said, complaints };
+}
+
+/** What a page's title becomes; polled, for a strict policy forbids the evaluation that waiting for a function would need. */
+async function titleOf(page) {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const title = await page.title();
-    if (title !== "waiting" && title !== "") return { said: title, complaints };
+    if (title !== "waiting" && title !== "") return title;
   }
-  return { said: "nothing", complaints };
+  return "nothing";
 }
 
 async function run(kind, stop) {
@@ -109,8 +117,8 @@ async function run(kind, stop) {
     return "ok";
   }
   const url = kind.serve ? await front(kind, programs(folder, { CHAT_URL }), chat, stop) : chat;
-  const { said, complaints } = await visit(url, stop);
-  check(expected.test(said), `the page says ${JSON.stringify(said)} ${complaints}`);
+  const { said, complaints } = await visit(url, kind.tabs ?? 1, stop);
+  check(said.every((title) => expected.test(title) && title === said[0]), `the page says ${JSON.stringify(said)} ${complaints}`);
   const others = complaints.filter((text) => !kind.complains?.test(text));
   check(others.length === 0, `the browser complains: ${others}`);
   for (const [path, answer] of Object.entries(kind.answers ?? {})) {
