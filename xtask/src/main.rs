@@ -36,7 +36,7 @@ use suites::Length;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo [EXAMPLE]             build chat, guestbook, leptos or prices, and serve it on localhost, port PORT or 3000
+  demo [EXAMPLE]             build chat, guestbook, leptos or prices, and serve it on 127.0.0.1, port PORT or 3000
   test [--long] [SUITE...]   run every suite, or those named; --list names them
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
