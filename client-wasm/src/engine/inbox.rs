@@ -48,6 +48,11 @@ impl<T> Inbox<T> {
         self.reader.take()
     }
 
+    /// Whether what comes last is in it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Half of its room is taken by what its reader has not read.
     pub(super) fn is_crowded(&self) -> bool {
         !self.ended && self.items.len() * 2 >= self.room

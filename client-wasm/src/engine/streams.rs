@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use tidewire_protocol::{Millis, code::ErrorCode, frame::client::write_more};
+use tidewire_protocol::{Millis, client::Room, code::ErrorCode, frame::client::write_more};
 
 use super::{Ask, Command, Engine, Inbox};
 use crate::Refusal;
@@ -19,9 +19,7 @@ pub(super) struct Streams(HashMap<u32, Stream>);
 
 struct Stream {
     inbox: Inbox<Item>,
-    room: usize,
-    /// Read, and the server does not know.
-    taken: usize,
+    room: Room,
     /// The link on which items come; `None` before the first, and after the end.
     link: Option<u8>,
 }
@@ -29,12 +27,14 @@ struct Stream {
 impl Streams {
     /// An item came. Whether there was no room for it.
     fn item(&mut self, id: u32, link: u8, data: &RawValue) -> (Option<Waker>, bool) {
-        let Some(stream) = self.0.get_mut(&id) else { return (None, false) };
+        let stream = self.0.get_mut(&id).filter(|stream| !stream.inbox.has_ended());
+        let Some(stream) = stream else { return (None, false) };
         stream.link = Some(link);
-        match stream.inbox.push(Ok(data.to_owned())) {
-            Ok(waker) => (waker, false),
-            Err(_) => (None, true),
+        if !stream.room.handle_item() {
+            return (None, true);
         }
+        // The inbox has as much.
+        (stream.inbox.push(Ok(data.to_owned())).ok().flatten(), false)
     }
 
     /// The stream is over.
@@ -57,8 +57,8 @@ impl Engine {
         self.requests.begin(id, ask);
         // Its outcome goes the way of its items.
         self.requests.abandon(id);
-        let inbox = Inbox::new(room);
-        self.streams.0.insert(id, Stream { inbox, room, taken: 0, link: None });
+        let (inbox, room) = (Inbox::new(room), Room::new(room as u64));
+        self.streams.0.insert(id, Stream { inbox, room, link: None });
         self.carry_out(now);
         id
     }
@@ -66,13 +66,10 @@ impl Engine {
     pub(crate) fn poll_item(&mut self, id: u32, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let Some(stream) = self.streams.0.get_mut(&id) else { return Poll::Ready(None) };
         let polled = stream.inbox.poll(cx);
-        if let (Poll::Ready(Some(Ok(_))), Some(link)) = (&polled, stream.link) {
-            stream.taken += 1;
-            // Told in halves, so that a fast reader need not wait for a round trip.
-            if stream.taken * 2 >= stream.room {
-                let taken = std::mem::take(&mut stream.taken);
-                self.commands.push_back(Command::Send(link, write_more(id.into(), taken as u64)));
-            }
+        if let (Poll::Ready(Some(Ok(_))), Some(link)) = (&polled, stream.link)
+            && let Some(items) = stream.room.handle_taken()
+        {
+            self.commands.push_back(Command::Send(link, write_more(id.into(), items)));
         }
         polled
     }

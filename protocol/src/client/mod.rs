@@ -29,6 +29,7 @@ mod numbers;
 mod numeric;
 mod output;
 mod requests;
+mod room;
 mod subscription;
 mod table;
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod topics;
 pub use frame::{Frame, Kind, Verdict};
 pub use numeric::Numbers;
 pub use output::{Cause, Continuity, Output, Position, State};
+pub use room::Room;
 
 use crate::Millis;
 use connection::Link;

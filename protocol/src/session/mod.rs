@@ -8,10 +8,12 @@
 mod deadline;
 mod heartbeat;
 mod rate;
+mod streams;
 mod subscriptions;
 
 pub use heartbeat::Due;
 pub use rate::{Pace, Rate};
+pub use streams::{StreamLimits, Streams};
 pub use subscriptions::{Owner, SubscribeError, Subscriptions};
 
 use deadline::Deadline;

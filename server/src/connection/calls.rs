@@ -103,7 +103,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.core.handle_call_dropped(bytes, self.now());
         } else if let Some(at) = calls.handles.iter().position(|running| running.id == Some(id)) {
             calls.handles.remove(at).handle.abort();
-        } else if !calls.streams.cancel(id) {
+        } else if calls.streams.cancel(id).is_none() {
             return;
         }
         self.refuse(Some(id), "$call", &Refusal::new(ErrorCode::CANCELLED));
@@ -128,12 +128,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             moved = true;
             match ended {
                 Ok(None) => {}
-                Ok(Some(begun)) => {
-                    let id = begun.id;
-                    if let Err(refusal) = calls.streams.begin(*begun, self.now) {
-                        refuse(&self.outbox, true, Some(id), "$call", &refusal);
-                    }
-                }
+                Ok(Some(begun)) => begun.begin(&mut calls.streams, &self.outbox),
                 Err(Panic) => self.outbox.close(CloseReason::Panic),
             }
         }

@@ -325,7 +325,8 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Some((_, Some(code))) => self.outbox.close(CloseReason::Timeout(code)),
             None => {}
         }
-        let next = self.core.poll_timeout();
+        let streams = self.calls.as_ref().and_then(|calls| calls.streams.poll_timeout());
+        let next = self.core.poll_timeout().into_iter().chain(streams).min();
         due.is_some() | next.is_some_and(|at| self.poll_until(at))
     }
 

@@ -46,6 +46,7 @@ fn items_come_in_order_and_then_the_end() {
     f.item(&json!(99), 5);
     f.item(&one, 2);
     f.receive(&json!({"topic": "$reply", "re": one, "data": null}));
+    f.item(&one, 3);
     for expected in [item(1), item(2), Poll::Ready(None), Poll::Ready(None)] {
         assert_eq!(next(&mut first), expected);
     }

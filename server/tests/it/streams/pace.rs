@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
-use tidewire::Overflow;
+use serde_json::{Value, json};
+use tidewire::{Live, Overflow};
 
 use super::{Gate, News, builder, end, item, send_call, serve};
 use crate::support::{Received, Server, eventually};
@@ -94,11 +94,11 @@ async fn a_slow_reader_slows_its_stream() {
     assert!(gate.taken() < COUNT / 8);
 }
 
-#[tokio::test]
-async fn a_stream_and_the_past_of_a_topic_have_turns() {
-    const EVENTS: usize = 2_000;
-    let gate = Arc::<Gate>::default();
-    let live = builder(&gate)
+const EVENTS: usize = 2_000;
+
+/// A server whose topic has a past, and what subscribes from its beginning.
+async fn with_past(gate: &Arc<Gate>) -> (Server, Live<()>, Value) {
+    let live = builder(gate)
         .topic::<super::Past>(|topic| {
             let history = topic.public().overflow(Overflow::Resync);
             history.history(10_000, Duration::from_secs(60))
@@ -107,16 +107,21 @@ async fn a_stream_and_the_past_of_a_topic_have_turns() {
     let server = Server::start(&live).await;
     let mut client = server.full().await;
     let epoch = client.subscribe("past").await["epoch"].clone();
-    drop(client);
     for n in 0..EVENTS {
         live.topic(super::Past).publish(&n).await.unwrap();
     }
+    let since = json!({ "topic": "past", "since": { "epoch": epoch, "offset": 0 } });
+    (server, live, json!({ "topic": "$subscribe", "id": 1000, "data": since }))
+}
+
+#[tokio::test]
+async fn a_stream_and_the_past_of_a_topic_have_turns() {
+    let (server, live, subscribe) = with_past(&Arc::default()).await;
     let mut client = server.full().await;
     // One that never ends, and is never at a loss for an item.
     send_call(&mut client, 100, json!({ "call": "count", "args": usize::MAX })).await;
     assert_eq!(client.frame().await["re"], 100);
-    let since = json!({ "topic": "past", "since": { "epoch": epoch, "offset": 0 } });
-    client.send(json!({ "topic": "$subscribe", "id": 1000, "data": since })).await;
+    client.send(subscribe).await;
     let (mut events, mut items, mut items_between) = (0, 0, 0);
     while events < EVENTS {
         let frame = client.frame().await;
@@ -130,4 +135,24 @@ async fn a_stream_and_the_past_of_a_topic_have_turns() {
     }
     assert!(items_between > EVENTS / 10, "{items_between} items came between the events");
     live.topic(News).publish(&1).await.unwrap();
+}
+
+/// Each fills the socket: when it has room again, it is the turn of the past.
+#[tokio::test]
+async fn large_items_leave_the_past_of_a_topic_its_turns() {
+    const BYTES: usize = 128 * 1024;
+    let (server, _live, subscribe) = with_past(&Arc::default()).await;
+    let mut client = server.full().await;
+    let lines = json!({ "bytes": BYTES, "count": usize::MAX });
+    send_call(&mut client, 100, json!({ "call": "tail", "args": lines })).await;
+    assert_eq!(client.frame().await["re"], 100);
+    client.send(subscribe).await;
+    while client.frame().await["re"] != 1000 {}
+    let (mut events, mut items) = (0, 0);
+    while events < EVENTS {
+        let frame = client.frame().await;
+        events += usize::from(frame["topic"] == "past");
+        items += usize::from(frame["topic"] == "$item");
+        assert!(items < 300, "{items} items came for {events} events");
+    }
 }
