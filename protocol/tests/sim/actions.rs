@@ -6,6 +6,7 @@ use tidewire_protocol::{
 };
 
 use crate::{
+    frames::{Supply, SupplyEnd},
     random::Random,
     setup::{HALL, MEMBERS, STORE, Setup},
 };
@@ -48,6 +49,14 @@ pub(crate) enum Action {
         client: usize,
         timeout_ms: Millis,
         takes_ms: Millis,
+    },
+    /// The client's user reads a stream, as fast as he does, with room for so many items.
+    Stream {
+        client: usize,
+        timeout_ms: Millis,
+        supply: Supply,
+        room: Option<u64>,
+        pace_ms: Millis,
     },
     /// The client's user no longer wants one of its outcomes.
     Cancel {
@@ -179,7 +188,7 @@ impl Action {
         let count = random.pick(&[1, 1, 2, 5, 12, 30]);
         let keys = random.pick(&[1, 3, 10]);
         let bytes = random.pick(&[40, 90, 90, 300]);
-        match random.below(116) {
+        match random.below(124) {
             0..=15 => Self::Subscribe { client, topic: any_topic },
             16..=19 => Self::Unsubscribe { client, topic: any_topic },
             20..=22 => Self::ReadState { client, topic: any_topic },
@@ -199,7 +208,14 @@ impl Action {
                 timeout_ms: random.pick(&[0, 40, 3_000, 30_000]),
                 takes_ms: random.pick(&[0, 1, 30, 500]),
             },
-            113 => Self::Cancel { client, which: random.index(8) },
+            113 | 123 => Self::Cancel { client, which: random.index(8) },
+            116..=122 => Self::Stream {
+                client,
+                timeout_ms: random.pick(&[0, 0, 300, 3_000]),
+                supply: Supply::draw(random),
+                room: random.pick(&[None, Some(1), Some(2), Some(5), Some(16)]),
+                pace_ms: random.pick(&[0, 0, 1, 20, 400]),
+            },
             114..=115 => Self::Deploy {
                 node: random.index(setup.nodes),
                 deadline_ms: random.pick(&[30, 800, 4_000]),
@@ -243,6 +259,19 @@ impl Action {
                 client,
                 code: random.pick(&[CloseCode::KICKED, CloseCode::DRAIN, CloseCode::OVERLOADED]),
             },
+        }
+    }
+}
+
+impl Supply {
+    fn draw(random: &mut Random) -> Self {
+        let refused = SupplyEnd::Refused(ErrorCode::FORBIDDEN);
+        Self {
+            begins_ms: random.pick(&[0, 0, 2, 60, 500]),
+            every_ms: random.pick(&[0, 0, 1, 15, 300]),
+            count: random.pick(&[0, 1, 4, 12, 40]),
+            bytes: random.pick(&[40, 90, 300]),
+            end: random.pick(&[SupplyEnd::Whole, SupplyEnd::Open, SupplyEnd::Open, refused]),
         }
     }
 }

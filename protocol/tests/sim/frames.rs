@@ -5,7 +5,10 @@ use std::{
     rc::Rc,
 };
 
-use tidewire_protocol::{Millis, code::CloseCode};
+use tidewire_protocol::{
+    Millis,
+    code::{CloseCode, ErrorCode},
+};
 
 /// An epoch's name.
 pub(crate) type EpochName = u64;
@@ -27,6 +30,25 @@ pub(crate) struct Event {
     pub(crate) version: Option<u64>,
     /// In a topic of members: who came or changed, with what is shown, and who left.
     pub(crate) members: Rc<[(User, Option<Shown>)]>,
+}
+
+/// What the application gives as a stream: items numbered from 0, and an end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Supply {
+    /// How long its handler takes before the first.
+    pub(crate) begins_ms: Millis,
+    pub(crate) every_ms: Millis,
+    pub(crate) count: u64,
+    pub(crate) bytes: usize,
+    pub(crate) end: SupplyEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SupplyEnd {
+    Whole,
+    Refused(ErrorCode),
+    /// It waits for more to come, as long as the application lives.
+    Open,
 }
 
 /// A range of history that is asked for.
@@ -101,6 +123,18 @@ pub(crate) enum Up {
         /// How long the application's handler takes.
         takes_ms: Millis,
     },
+    /// A call that streams, with room for so many items.
+    Stream {
+        id: u32,
+        payload: u64,
+        timeout_ms: Millis,
+        supply: Supply,
+        items: Option<u64>,
+    },
+    More {
+        id: u32,
+        items: u64,
+    },
     Cancel {
         id: u32,
     },
@@ -131,9 +165,10 @@ impl Up {
             | Self::Wish { id, .. }
             | Self::History { id, .. }
             | Self::Call { id, .. }
+            | Self::Stream { id, .. }
             | Self::Unsubscribe { id, .. }
             | Self::Publish { id, .. } => id,
-            Self::Cancel { .. } | Self::Pong | Self::Closed { .. } => 0,
+            Self::Cancel { .. } | Self::More { .. } | Self::Pong | Self::Closed { .. } => 0,
         }
     }
 
@@ -161,6 +196,12 @@ pub(crate) enum Down {
     Answer {
         re: u32,
         payload: u64,
+    },
+    /// One of a stream.
+    Item {
+        re: u32,
+        number: u64,
+        bytes: usize,
     },
     /// A range of history, and the head then.
     Events {
@@ -216,6 +257,7 @@ impl Down {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Event { record, .. } => record.event.bytes,
+            &Self::Item { bytes, .. } => bytes,
             Self::Reply { reply: Some(Reply { snapshot: Some(snapshot), .. }), .. } => {
                 80 + snapshot.bytes()
             }

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use crate::{actions::Step, setup::Setup, shrink::shrink, world::World};
@@ -17,9 +18,11 @@ const SEEDS: u64 = 10_000;
 const LONG_SEEDS: u64 = 1_000_000;
 /// In so many worlds each of these happens; where one does not, the simulation tries less than it seems to.
 const MANY_SEEDS: u64 = 10_000;
-const HAPPENINGS: [&str; 39] = [
+const HAPPENINGS: [&str; 49] = [
     "a call waits",
+    "a stream waits for its turn",
     "acknowledged",
+    "an item within a move",
     "call not sent",
     "call timed out",
     "call unknown",
@@ -34,6 +37,7 @@ const HAPPENINGS: [&str; 39] = [
     "gap lost",
     "history",
     "included",
+    "item",
     "joined",
     "lags",
     "left",
@@ -41,6 +45,7 @@ const HAPPENINGS: [&str; 39] = [
     "lost on the way",
     "new epoch",
     "not recovered",
+    "one stream too many",
     "recovered",
     "refused",
     "refused for now",
@@ -55,6 +60,12 @@ const HAPPENINGS: [&str; 39] = [
     "snapshot of the members",
     "snapshot of the store",
     "state read",
+    "stream cancelled",
+    "stream not sent",
+    "stream refused",
+    "stream timed out",
+    "stream unknown",
+    "streamed",
     "subscribed by the server",
     "unknown",
 ];
@@ -71,12 +82,15 @@ pub(crate) fn all() {
     }
     let usual = if env::var_os("TIDEWIRE_LONG").is_some() { LONG_SEEDS } else { SEEDS };
     let seeds = number("SIM_SEEDS").unwrap_or(usual);
+    let begun = Instant::now();
     let (failed, seen) = search(seeds);
     if let Some(seed) = failed {
         replay(seed);
         panic!("seed {seed} failed, but not when it was run again");
     }
-    report(&format!("{seeds} seeds: {seen:?}"));
+    let seconds = begun.elapsed().as_secs_f64();
+    let per_thousand = 1_000.0 * seconds / seeds as f64;
+    report(&format!("{seeds} seeds in {seconds:.1} s, {per_thousand:.2} s per thousand: {seen:?}"));
     let missing: Vec<_> = HAPPENINGS.iter().filter(|&what| !seen.contains_key(what)).collect();
     assert!(seeds < MANY_SEEDS || missing.is_empty(), "never seen: {missing:?}");
 }

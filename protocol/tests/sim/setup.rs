@@ -4,6 +4,7 @@ use tidewire_protocol::{
     Millis,
     delivery::{Overflow, QueueLimits},
     presence::Timing,
+    session::StreamLimits,
     topic::{Retention, mids::Window},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Setup {
     pub(crate) page: usize,
     /// Calls of a session that may run at once.
     pub(crate) calls: usize,
+    pub(crate) streams: StreamLimits,
     /// The publishes that are remembered.
     pub(crate) window: Window,
     pub(crate) presence: Timing,
@@ -92,6 +94,11 @@ impl Setup {
             slice: random.pick(&[1, 2, 64]),
             page: random.pick(&[1, 3, 64]),
             calls: random.pick(&[1, 2, 8]),
+            streams: StreamLimits {
+                streams: random.pick(&[1, 2, 32]),
+                page_items: random.pick(&[1, 3, 64]),
+                page_bytes: random.pick(&[100, 1_000, 32 * 1024]),
+            },
             // A node does not know of a first copy that another's hook still holds, and which is forgotten there only after so many.
             window: if nodes == 1 { window } else { Window::default() },
             presence: Timing { grace_ms: random.pick(&[1_000, 5_000]), ..Timing::default() },

@@ -6,7 +6,7 @@ use tidewire_protocol::Millis;
 
 use crate::{
     actions::{Action, Step},
-    client::Client,
+    client::{Client, Wanted},
     frames::{Event, Range, Shown, User},
     network::Network,
     oracle::Oracle,
@@ -156,6 +156,11 @@ impl World {
                 self.published += 1;
                 clients[client].call(self.published, timeout_ms, takes_ms, env);
             }
+            Action::Stream { client, timeout_ms, supply, room, pace_ms } => {
+                self.published += 1;
+                let wanted = Wanted { payload: self.published, timeout_ms, supply, room };
+                clients[client].stream(wanted, pace_ms, env);
+            }
             Action::Cancel { client, which } => clients[client].cancel(which, env),
             Action::Publish { client, topic, count, keys, bytes } => {
                 for _ in 0..count {
@@ -256,8 +261,9 @@ impl World {
     fn settle(&mut self) {
         let now = self.env.schedule.now;
         self.server.trouble(now);
+        self.server.end_supplies(&mut self.env);
         for client in &mut self.clients {
-            client.pace_ms = 0;
+            client.read_at_once();
             client.offline_until = now;
         }
         self.publish_last();
@@ -296,7 +302,9 @@ impl World {
         let lame = self.clients.iter().position(|c| !c.is_connected() || !c.owes_nothing());
         let lame =
             lame.map(|client| format!("client {client} is not connected, or owes an outcome"));
-        lame.or_else(|| self.is_current())
+        let streams =
+            || (!self.server.streams_nothing()).then(|| "a stream goes on for nobody".to_owned());
+        lame.or_else(streams).or_else(|| self.is_current())
     }
 
     fn is_current(&self) -> Option<String> {

@@ -8,7 +8,7 @@ use tidewire_protocol::{
     code::ErrorCode,
 };
 
-use super::Client;
+use super::{Client, Wanted};
 use crate::{
     frames::{At, Down, Event, Range, Shown, Up},
     setup::HALL,
@@ -40,6 +40,7 @@ pub(super) enum Ask {
         timeout_ms: Millis,
         takes_ms: Millis,
     },
+    Stream(Wanted),
 }
 
 impl Client {
@@ -51,7 +52,7 @@ impl Client {
     }
 
     pub(crate) fn unsubscribe(&mut self, topic: usize, env: &mut Env) {
-        if self.counts[topic] > 0 {
+        if self.counts[topic] > 0 && !(topic == HALL && self.tells_wish()) {
             self.counts[topic] -= 1;
             if topic == HALL && self.counts[topic] == 0 {
                 self.wish = None;
@@ -86,6 +87,12 @@ impl Client {
             self.asks.insert(id, Ask::State { topic: HALL, from, wish: Some(shown) });
             self.carry_out(None, env);
         }
+    }
+
+    /// What tells a wish may cross the end of the subscription, and then begins another, of which the core does not know: who left
+    /// meanwhile would stay a member, so nobody does.
+    fn tells_wish(&self) -> bool {
+        self.asks.values().any(|ask| matches!(ask, Ask::State { wish: Some(_), .. }))
     }
 
     pub(crate) fn publish(&mut self, topic: usize, event: Event, env: &mut Env) {
@@ -130,6 +137,7 @@ impl Client {
         let id = self.asks.keys().copied().cycle().nth(which);
         if let Some(id) = id {
             env.oracle.saw("cancelled");
+            self.leave_stream(id, env);
             self.core.cancel(id, env.schedule.now);
             self.carry_out(None, env);
             if self.asks.contains_key(&id) {
@@ -149,6 +157,11 @@ impl Client {
             Ask::Call { payload, timeout_ms, takes_ms } => {
                 env.oracle.call_sent(payload);
                 Up::Call { id, payload, timeout_ms, takes_ms }
+            }
+            Ask::Stream(Wanted { payload, timeout_ms, supply, room: items }) => {
+                let socket = self.sockets[usize::from(self.link)];
+                env.oracle.stream_sent(payload, socket.unwrap_or_default());
+                Up::Stream { id, payload, timeout_ms, supply, items }
             }
             Ask::Publish { .. } => return env.oracle.fail("a publish is sent as a request"),
         };
@@ -234,6 +247,9 @@ impl Client {
             (Some(Ask::Call { payload, .. }), Some(&Down::Answer { payload: answer, .. })) => {
                 oracle.call_answered(payload, answer);
             }
+            (Some(Ask::Stream(Wanted { payload, .. })), Some(Down::Reply { reply: None, .. })) => {
+                self.end_stream(id, payload, Ok(()), env)
+            }
             (ask, frame) => oracle.fail(format!("{ask:?} is answered by {frame:?}")),
         }
     }
@@ -243,6 +259,9 @@ impl Client {
             Some(Ask::Publish { event, .. }) => env.oracle.rejected(event.payload, code),
             Some(Ask::Call { payload, .. }) => {
                 env.oracle.call_rejected(payload, code, env.schedule.now);
+            }
+            Some(Ask::Stream(Wanted { payload, .. })) => {
+                self.end_stream(id, payload, Err(code), env);
             }
             // The user gives it up, and may want it again.
             Some(Ask::State { wish: Some(shown), .. } | Ask::Wish(shown))
@@ -256,7 +275,7 @@ impl Client {
     }
 
     fn unsubscribe_all(&mut self, topic: usize, env: &mut Env) {
-        while self.counts[topic] > 0 {
+        while self.counts[topic] > 0 && !self.tells_wish() {
             self.unsubscribe(topic, env);
         }
     }

@@ -1,6 +1,7 @@
 //! A client: the client core, its driver, and a user who reads as fast as he does.
 
 mod asks;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ use crate::{
     world::Env,
 };
 use asks::Ask;
+use streams::Stream;
+pub(crate) use streams::Wanted;
 
 pub(crate) struct Client {
     number: usize,
@@ -37,12 +40,16 @@ pub(crate) struct Client {
     told: Option<Shown>,
     /// What was asked and has no outcome, by its number.
     asks: BTreeMap<u32, Ask>,
+    /// What streams, until its user has read the end.
+    streams: BTreeMap<u32, Stream>,
     /// The socket of each link.
     sockets: [Option<usize>; 2],
     /// The link that the core speaks of.
     link: u8,
     /// When each link's socket opens, or fails to.
     opens_at: [Option<Millis>; 2],
+    /// Its user ends it.
+    is_closing: bool,
     /// The network is away until then.
     pub(crate) offline_until: Millis,
     /// How long the user takes over a frame.
@@ -68,9 +75,11 @@ impl Client {
             wish: None,
             told: None,
             asks: BTreeMap::new(),
+            streams: BTreeMap::new(),
             sockets: [None; 2],
             link: 0,
             opens_at: [None; 2],
+            is_closing: false,
             offline_until: 0,
             pace_ms: 0,
             reads_from: 0,
@@ -85,7 +94,13 @@ impl Client {
 
     /// Whether nothing that was asked is without an outcome.
     pub(crate) fn owes_nothing(&self) -> bool {
-        self.asks.is_empty()
+        self.asks.is_empty() && self.streams.is_empty()
+    }
+
+    /// Its user takes no time over what comes, from now on.
+    pub(crate) fn read_at_once(&mut self) {
+        self.pace_ms = 0;
+        self.streams.values_mut().for_each(Stream::read_at_once);
     }
 
     /// Whether it holds a number for nothing, where nothing is asked: each topic is in one epoch.
@@ -100,7 +115,9 @@ impl Client {
 
     pub(crate) fn close(&mut self, env: &mut Env) {
         self.core.close(env.schedule.now);
+        self.is_closing = true;
         self.carry_out(None, env);
+        self.is_closing = false;
     }
 
     pub(crate) fn wake_up(&mut self, env: &mut Env) {
@@ -122,6 +139,7 @@ impl Client {
             self.core.handle_timeout(now);
             self.carry_out(None, env);
         }
+        self.read_streams(env);
         self.set_timer(env);
     }
 
@@ -146,7 +164,9 @@ impl Client {
         let now = env.schedule.now;
         let opens = self.opens_at.into_iter().flatten();
         let reads = (self.reads_from > now).then_some(self.reads_from);
-        let at = opens.chain(reads).chain(self.core.poll_timeout()).min().unwrap_or(Millis::MAX);
+        let streams = self.streams.values().filter_map(Stream::reads_at);
+        let moments = opens.chain(reads).chain(streams).chain(self.core.poll_timeout());
+        let at = moments.min().unwrap_or(Millis::MAX);
         if at != Millis::MAX && (at < self.timer || self.timer <= now) {
             self.timer = at.max(now + 1);
             env.schedule.at(self.timer, Wake::Client(self.number));
@@ -174,14 +194,18 @@ impl Client {
             return self.carry_out(None, env);
         }
         let socket = self.sockets[link].unwrap_or_default();
-        env.oracle.received(self.number, socket, &frame);
+        env.oracle.received(self.number, socket, &frame, now);
         let tuple = self.tuple(&frame);
-        let link = link as u8;
+        let on = link as u8;
         let verdict = match tuple.kind {
-            Kind::Event => self.core.handle_event(link, tuple.topic, tuple.offset, tuple.prev, now),
-            _ => self.core.handle_frame(link, tuple, now),
+            Kind::Event => self.core.handle_event(on, tuple.topic, tuple.offset, tuple.prev, now),
+            _ => self.core.handle_frame(on, tuple, now),
         };
         self.carry_out(Some(&frame), env);
+        if let Down::Item { re, number, .. } = frame {
+            self.item(link, re, number, env);
+            self.set_timer(env);
+        }
         if verdict == Verdict::Deliver
             && let Down::Event { topic, record } = frame
         {
@@ -208,6 +232,7 @@ impl Client {
                 } | if version.is_some() { Frame::VERSION } else { 0 },
                 ..Frame::new(Kind::Reply)
             },
+            Down::Item { re, .. } => Frame { re: re.into(), ..Frame::new(Kind::Item) },
             Down::Answer { re, .. } => Frame { re: re.into(), ..Frame::new(Kind::Reply) },
             Down::Events { re, head, .. } => Frame {
                 re: re.into(),
@@ -254,6 +279,7 @@ impl Client {
     fn leave(&mut self, link: usize, env: &mut Env) {
         if let Some(socket) = self.sockets[link].take() {
             env.network.leave(socket, &mut env.schedule);
+            env.oracle.left(socket);
             if self.sockets[1 - link].is_some() {
                 env.oracle.falls_back(self.number);
             }
@@ -276,6 +302,9 @@ impl Client {
                 Output::Shut { .. } => {
                     let link = usize::from(self.link);
                     self.opens_at[link] = None;
+                    if let Some(socket) = self.sockets[link].filter(|_| !self.is_closing) {
+                        env.oracle.shuts(socket, env.schedule.now);
+                    }
                     self.leave(link, env);
                 }
                 Output::Hello { id } => self.send(Up::Hello { id }, env),
@@ -309,8 +338,12 @@ impl Client {
     }
 
     fn send(&self, frame: Up, env: &mut Env) {
-        env.trace(|| format!("client {} sends on {} {frame:?}", self.number, self.link));
-        match self.sockets[usize::from(self.link)] {
+        self.send_on(self.link.into(), frame, env);
+    }
+
+    fn send_on(&self, link: usize, frame: Up, env: &mut Env) {
+        env.trace(|| format!("client {} sends on {link} {frame:?}", self.number));
+        match self.sockets[link] {
             Some(socket) => {
                 env.oracle.sent(socket, &frame);
                 env.network.send_up(socket, frame, &mut env.schedule);

@@ -7,6 +7,7 @@ mod calls;
 mod history;
 mod members;
 mod publishes;
+mod streams;
 mod truth;
 mod wire;
 
@@ -26,6 +27,7 @@ use account::{Account, Hole};
 use calls::Calls;
 use members::Members;
 use publishes::Publishes;
+use streams::Streams;
 use truth::Truth;
 use wire::Wire;
 
@@ -36,6 +38,7 @@ pub(crate) struct Oracle {
     truth: Truth,
     publishes: Publishes,
     calls: Calls,
+    streams: Streams,
     members: Members,
     /// By client and topic: what its handlers follow.
     accounts: Vec<Vec<Option<Account>>>,
@@ -43,6 +46,8 @@ pub(crate) struct Oracle {
     wires: BTreeMap<usize, Wire>,
     /// By client and topic: how often a recovery could come to nothing.
     losses: Vec<Vec<usize>>,
+    /// Whether the frame that came last begins a subscription although it was asked for beside one.
+    begins: bool,
     /// By client and topic: how many more asks there are reasons for.
     reasons: Vec<Vec<i64>>,
     fault: Option<String>,
@@ -57,10 +62,12 @@ impl Oracle {
             truth: Truth::new(setup),
             publishes: Publishes::default(),
             calls: Calls::default(),
+            streams: Streams::default(),
             members: Members::new(setup.presence, setup.nodes),
             accounts: vec![vec![None; topics]; setup.clients],
             wires: BTreeMap::new(),
             losses: vec![vec![0; topics]; setup.clients],
+            begins: false,
             reasons: vec![vec![0; topics]; setup.clients],
             fault: None,
             seen: BTreeMap::new(),
@@ -257,7 +264,7 @@ impl Oracle {
     }
 
     /// A frame has come to a client: some are reasons to ask.
-    pub(crate) fn received(&mut self, client: usize, socket: usize, frame: &Down) {
+    pub(crate) fn received(&mut self, client: usize, socket: usize, frame: &Down, now: Millis) {
         let wire = self.wires.entry(socket).or_default();
         if let &Down::Reply { re, reply: Some(Reply { at, version: Some(_), .. }) } = &frame
             && let Some(topic) = wire.subscribes(*re)
@@ -268,9 +275,11 @@ impl Oracle {
             self.reasons[client][topic] += 1;
         }
         let result = wire.received(&self.truth, frame);
+        self.begins = wire.begins;
         self.check(result.map_err(|fault| format!("client {client} gets {frame:?}: {fault}")));
         match *frame {
             Down::Gap { cause: 4, .. } => self.saw("included"),
+            Down::Drain { deadline_ms } => self.streams.asked_to_move(socket, now + deadline_ms),
             Down::Gap { topic, cause: 3, .. } => {
                 self.saw("gap lost");
                 self.may_ask_for_lost(client, topic);
@@ -349,6 +358,10 @@ impl Oracle {
         now: Millis,
     ) {
         let &Reply { at, snapshot: Some(ref snapshot), version, .. } = reply else { return };
+        if self.begins && at.epoch == from.epoch && at.offset < from.offset {
+            // Of a server that had subscribed the client and, since it came back, has not: whoever reads it asks once more.
+            return self.saw("an old state");
+        }
         self.saw("state read");
         let result = match &mut self.accounts[client][topic] {
             Some(account) => {
@@ -418,6 +431,8 @@ impl Oracle {
     /// All is quiet: what should hold then. `wanted` are the topics that clients follow.
     pub(crate) fn finish(&mut self, wanted: &[(usize, usize)]) {
         let result = self.publishes.check(&self.truth).and_then(|()| self.calls.check());
+        self.check(result);
+        let result = self.streams.check();
         self.check(result);
         for &(client, topic) in wanted {
             if let Some(account) = &self.accounts[client][topic] {

@@ -11,6 +11,8 @@ use crate::frames::{At, Down, Record, Reply, Up};
 pub(super) struct Wire {
     flows: BTreeMap<usize, Flow>,
     asks: BTreeMap<u32, Ask>,
+    /// The frame that came last is the state of what was not subscribed: it begins a subscription, wherever the client stood.
+    pub(super) begins: bool,
 }
 
 /// A topic's events on this socket.
@@ -27,9 +29,21 @@ struct Flow {
 
 #[derive(Clone, Copy, Debug)]
 enum Ask {
-    Subscribe { topic: usize, since: Option<At>, version: Option<u64> },
-    ReadState { topic: usize },
-    Unsubscribe { topic: usize },
+    Subscribe {
+        topic: usize,
+        since: Option<At>,
+        version: Option<u64>,
+    },
+    ReadState {
+        topic: usize,
+    },
+    Unsubscribe {
+        topic: usize,
+    },
+    /// For how many more items there is room, `None` for any number.
+    Stream {
+        room: Option<u64>,
+    },
     Other,
 }
 
@@ -39,6 +53,13 @@ impl Wire {
             Up::Subscribe { topic, since, version, .. } => Ask::Subscribe { topic, since, version },
             Up::ReadState { topic, .. } => Ask::ReadState { topic },
             Up::Unsubscribe { topic, .. } => Ask::Unsubscribe { topic },
+            Up::Stream { items, .. } => Ask::Stream { room: items },
+            Up::More { id, items } => {
+                if let Some(Ask::Stream { room: Some(room) }) = self.asks.get_mut(&id) {
+                    *room += items;
+                }
+                return;
+            }
             Up::Cancel { .. } | Up::Pong | Up::Closed { .. } => return,
             _ => Ask::Other,
         };
@@ -54,6 +75,7 @@ impl Wire {
     }
 
     pub(super) fn received(&mut self, truth: &Truth, frame: &Down) -> Result<(), String> {
+        self.begins = false;
         match *frame {
             Down::Reply { re, ref reply } => match (self.asks.remove(&re), reply) {
                 (None, _) => return Err("it answers nothing".into()),
@@ -64,8 +86,10 @@ impl Wire {
                 (Some(Ask::ReadState { topic }), Some(reply))
                     if !self.flows.contains_key(&topic) =>
                 {
+                    self.begins = true;
                     self.subscribed(truth, topic, (None, None), reply)?;
                 }
+                (Some(Ask::Stream { room: Some(0) }), _) => return Err("no room".into()),
                 (Some(Ask::Subscribe { .. }), None) => return Err("no position".into()),
                 (Some(Ask::Unsubscribe { topic }), _) => drop(self.flows.remove(&topic)),
                 _ => {}
@@ -83,6 +107,11 @@ impl Wire {
                     return Err("it answers nothing".into());
                 }
             }
+            Down::Item { re, .. } => match self.asks.get_mut(&re) {
+                Some(Ask::Stream { room: Some(0) }) => return Err("no room".into()),
+                Some(Ask::Stream { room }) => *room = room.map(|room| room - 1),
+                _ => return Err("it is of no stream".into()),
+            },
             Down::Subscribed { topic, at } => {
                 truth.exists(topic, at)?;
                 self.flows.insert(topic, Flow { version: None, at, waived: 0, is_servers: true });

@@ -92,7 +92,7 @@ impl Connection {
             table: Subscriptions::new(128),
             waiting: VecDeque::new(),
             hooks: Vec::new(),
-            calls: Calls::default(),
+            calls: Calls::new(setup.streams),
             member: None,
             jobs: VecDeque::new(),
             greeting: None,
@@ -163,6 +163,7 @@ impl Server {
                 moved |= self.poll_move(socket, env);
                 moved |= self.poll_calls(socket, env);
                 self.flush(socket, env);
+                moved |= self.poll_streams(socket, env);
                 moved |= self.poll_behind(socket, env);
                 moved |= self.poll_input(socket, env);
                 moved |= self.poll_timer(socket, now);
@@ -243,7 +244,8 @@ impl Server {
             | Up::ReadState { .. }
             | Up::History { .. }
             | Up::Unsubscribe { .. } => Kind::Request,
-            Up::Call { .. } => Kind::Call,
+            Up::Call { .. } | Up::Stream { .. } => Kind::Call,
+            Up::More { .. } => Kind::More,
             Up::Cancel { .. } => Kind::Cancel,
             _ => Kind::Other,
         };
@@ -259,6 +261,11 @@ impl Server {
             Verdict::Cancel => {
                 if let Up::Cancel { id } = frame {
                     self.cancel_call(socket, id, now);
+                }
+            }
+            Verdict::More => {
+                if let Up::More { id, items } = frame {
+                    connection.handle_more(id, items);
                 }
             }
             Verdict::Refuse(ErrorCode(code)) => {
@@ -299,7 +306,7 @@ impl Server {
         connection.reading = None;
         connection.greeting = None;
         connection.jobs.clear();
-        connection.calls = Calls::default();
+        connection.calls.drop_all();
         connection.ending = Some(env.schedule.now + CLOSE_TIMEOUT_MS);
         self.drop_waiting(socket, env.schedule.now);
         if timed_out {
@@ -317,7 +324,7 @@ impl Server {
         connection.reading = None;
         connection.greeting = None;
         connection.jobs.clear();
-        connection.calls = Calls::default();
+        connection.calls.drop_all();
         connection.outbox.closed = Some(CloseCode::NORMAL);
         connection.ending = Some(now);
         connection.is_gone = true;

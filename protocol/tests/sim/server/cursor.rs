@@ -56,6 +56,7 @@ impl Server {
                 return moved;
             }
             let Some(cursor) = connection.behind.pop_front() else { return moved };
+            connection.calls.streaming.handle_others_turn();
             let until = now + connection.broker_ms();
             self.read_on(socket, cursor, until, env);
         }

@@ -11,6 +11,7 @@ mod outbox;
 mod presence;
 mod requests;
 mod store;
+mod streams;
 mod subscribing;
 
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(crate) struct Server {
     /// Processes that have begun, and members' parts.
     begun: u64,
     parts: u64,
+    /// The application waits for no more of what its streams have to give.
+    supplies_end: bool,
     random: Random,
 }
 
@@ -60,6 +63,7 @@ impl Server {
             connections: Vec::new(),
             begun,
             parts: 0,
+            supplies_end: false,
             random: Random::new(setup.seed, 5),
             setup: setup.clone(),
         }

@@ -159,6 +159,8 @@ impl Server {
             }
             Up::Hello { .. }
             | Up::Call { .. }
+            | Up::Stream { .. }
+            | Up::More { .. }
             | Up::Cancel { .. }
             | Up::Pong
             | Up::Closed { .. } => return,
