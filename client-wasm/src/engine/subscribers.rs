@@ -215,7 +215,9 @@ impl Subscribers {
             let Some(reader) = self.readers.get_mut(&id) else { continue };
             let continuity = match (reader.live, continuity) {
                 // Said for another reader.
-                (true, Continuity::Fresh) => continue,
+                (true, Continuity::Fresh) if !answered => continue,
+                // A server had named no epoch, so there was nothing from which to go on.
+                (true, Continuity::Fresh) => Continuity::Lost,
                 (true, continuity) => continuity,
                 (false, _) => Continuity::Fresh,
             };

@@ -49,6 +49,24 @@ fn the_state_comes_first_and_again_where_events_are_missing() {
 }
 
 #[test]
+fn a_server_that_named_no_epoch_is_followed_by_a_state_anew() {
+    let f = Fixture::connected();
+    let mut room = f.live.follow(&general());
+    let sent = f.sent();
+    f.receive(&json!({"topic": "$reply", "re": sent[0]["id"],
+        "data": {"offset": 9, "head": 9, "snapshot": state("a")}}));
+    assert_eq!(shown(&mut room), ["live Fresh  9", "state [Said { text: \"a\" }] 9"]);
+    f.lose();
+    f.come_back();
+    let sent = f.sent();
+    assert_eq!(sent[0]["data"].get("since"), None);
+    f.answer(&sent[0], 0, &json!({"snapshot": state("b")}));
+    f.event(1, "c");
+    let expected = ["live Lost e 0", "state [Said { text: \"b\" }] 0", "1 c"];
+    assert_eq!(shown(&mut room), expected);
+}
+
+#[test]
 fn the_version_of_a_state_is_sent_with_the_position() {
     let f = Fixture::connected();
     let mut room = f.live.follow(&general());
