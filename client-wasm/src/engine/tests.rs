@@ -2,6 +2,8 @@
 
 mod drain;
 mod lag;
+#[cfg(not(target_arch = "wasm32"))]
+mod mad;
 mod requests;
 mod state;
 mod streams;
@@ -36,7 +38,7 @@ struct Said {
 
 tidewire_protocol::schema! {
     schema Chat {
-        topic Room { room: String } = "chat:{room}" { event: Said, publish: Said }
+        topic Room { room: String } = "chat:{room}" { event: Said, publish: Said, presence: Said }
         topic Prices = "prices" { event: Said, key: text }
         call Shout = "shout" (Said) -> Said;
         stream Count = "count" (u32) -> u32;

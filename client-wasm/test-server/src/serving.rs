@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use futures_util::stream;
 use serde::de::DeserializeOwned;
 use tidewire::{CloseCode, Context, Live, LiveBuilder, Message, Refusal, Session, Topic, Wish};
 
-use crate::schema::{Board, Hall, Member, Pin, Room, Said, Say, Shout, Vault};
+use crate::schema::{Board, Count, Hall, Member, Pin, Room, Said, Say, Shout, Vault};
 
 /// Pings so often that a test sees several.
 const PING: Duration = Duration::from_millis(250);
@@ -33,6 +34,7 @@ pub(crate) fn talk() -> LiveBuilder<String, ()> {
         .topic::<Hall>(|topic| topic.public().count_members())
         .topic::<Vault>(|topic| topic.count_members())
         .call(Shout, shout)
+        .stream(Count, async |_cx, _session, to: u32| Ok(stream::iter(1..=to)))
         .on_message(hear)
 }
 

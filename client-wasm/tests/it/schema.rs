@@ -41,5 +41,7 @@ tidewire_protocol::schema! {
         topic Vault = "vault" { event: Said }
         /// Gives it back louder; `"refuse"` is refused, and `"wait"` never answered.
         call Shout = "shout" (Say) -> Say;
+        /// Counts from 1.
+        stream Count = "count" (u32) -> u32;
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     client, clients, connected, event, live, message,
     platform::{self, soon, unique},
     refusal, room, say,
-    schema::{Say, Shout, Vault},
+    schema::{Count, Say, Shout, Vault},
     text,
 };
 
@@ -58,6 +58,21 @@ async fn a_call_is_answered_refused_or_given_up() {
     }
     let answer = soon("an answer", live.call(Shout, &say("again"))).await;
     assert_eq!(answer.expect("it is answered").text, "AGAIN");
+}
+
+#[platform::test]
+async fn a_stream_is_read_to_its_end_or_left() {
+    let live = client().await;
+    // More than wait to be read.
+    let count = live.stream(Count, &1_000).map(|item| item.expect("an item"));
+    let counted: Vec<u32> = soon("all items", count.collect()).await;
+    assert_eq!(counted, (1..=1_000).collect::<Vec<_>>());
+    // As many as a session may have: each is cancelled as it is dropped, so there is room for others.
+    for _ in 0..100 {
+        let mut count = live.stream(Count, &u32::MAX);
+        let first = soon("an item", count.next()).await;
+        assert_eq!(first.expect("it goes on").expect("an item"), 1);
+    }
 }
 
 #[platform::test]

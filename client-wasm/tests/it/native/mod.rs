@@ -1,12 +1,13 @@
 //! In a program, each test with a server of its own.
 
 mod address;
+mod mad;
 #[path = "../../../test-server/src/serving.rs"]
 mod serving;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -17,11 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The address of a server that ends with the test.
 pub(crate) async fn server() -> String {
+    format!("ws://{}/ws", address().await)
+}
+
+/// The same, to be reached in another way.
+async fn address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
     let address = listener.local_addr().expect("it has an address");
     let app = Router::new().route("/ws", serving::talk().build().handler());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    format!("ws://{address}/ws")
+    address
 }
 
 /// A name that no other test uses: here none can.
@@ -34,7 +40,11 @@ pub(crate) async fn pause(ms: u32) {
 }
 
 pub(crate) async fn soon<T>(what: &str, wanted: impl Future<Output = T>) -> T {
-    let Ok(value) = tokio::time::timeout(PATIENCE, wanted).await else {
+    within(PATIENCE, what, wanted).await
+}
+
+async fn within<T>(patience: Duration, what: &str, wanted: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(patience, wanted).await else {
         panic!("{what} did not come");
     };
     value
