@@ -73,6 +73,22 @@ impl Book {
         })
         .await
     }
+
+    /// The last entries before this id, the newest first: at most so many.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn before(&self, id: u64, most: usize) -> Result<Vec<Entry>, BookError> {
+        // The database's integers end sooner.
+        let id = i64::try_from(id).unwrap_or(i64::MAX);
+        self.ask(move |table| {
+            let rows =
+                "SELECT id, guest, text FROM entries WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+            let mut rows = table.prepare(rows)?;
+            Ok(rows.query_map(params![id, most], entry)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
 }
 
 impl Book {

@@ -1,18 +1,20 @@
 //! A guest book in SQLite. Whoever opens the page gets all entries, and then each that is written, once; what a guest writes is in the book
 //! once, however often the connection or the server is lost meanwhile.
 //!
-//! [`book`] has the table; this file what the live server makes of it.
+//! [`book`] has the table, [`search`](mod@search) how it is looked through; this file what the live server makes of it.
 
 pub mod book;
+pub mod search;
 
 use std::{path::Path, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use tidewire::{Accepted, Context, Identity, Live, LiveBuilder, Refusal, Session, Snapshot};
-use tidewire_guestbook_schema::{Entries, Entry, NewEntry};
+use tidewire_guestbook_schema::{Entries, Entry, NewEntry, Search};
 use tower_http::services::ServeDir;
 
 pub use book::{Book, BookError};
+pub use search::search;
 
 /// How long a guest is taken for who they said they are, before their page is asked again.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
@@ -30,6 +32,12 @@ pub struct Guest {
 /// The live server of a book, to which more may be added.
 #[must_use]
 pub fn live(book: &Book) -> LiveBuilder<Guest, Book> {
+    entries(book).stream(Search, search)
+}
+
+/// The same but for the search, for a server that has its own.
+#[must_use]
+pub fn entries(book: &Book) -> LiveBuilder<Guest, Book> {
     Live::<Guest>::builder()
         .state(book.clone())
         .on_token(async |_cx, token: Option<String>| {

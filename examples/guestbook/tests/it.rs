@@ -9,7 +9,7 @@ use std::{
 
 use tidewire::{Live, test::Client};
 use tidewire_guestbook::{Book, Guest, live};
-use tidewire_guestbook_schema::{Entries, NewEntry};
+use tidewire_guestbook_schema::{Entries, NewEntry, Query, Search};
 use tokio::task::JoinSet;
 
 /// A folder with a book, removed at the end.
@@ -87,6 +87,46 @@ async fn what_has_no_name_or_no_fitting_text_is_refused() {
     let unnamed = NewEntry { text: "hello".into() };
     ann.publish(&Entries, &unnamed).await.unwrap_err();
     assert_eq!(book.entries().await.unwrap(), (vec![], 0));
+}
+
+/// The ids of what is found of some words.
+async fn found(client: &mut Client, words: &str, before: Option<u64>) -> Result<Vec<u64>, String> {
+    let items = client.stream(Search, &Query { words: words.into(), before }).await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(entry) = client.next_item(&items).await.map_err(|error| error.to_string())? {
+        ids.push(entry.id);
+    }
+    Ok(ids)
+}
+
+#[tokio::test]
+async fn the_whole_book_is_looked_through_from_its_end() {
+    let folder = Folder::new();
+    let (book, live) = folder.open().await;
+    // More than are looked at in one go.
+    for number in 1..=450 {
+        let (guest, text) = match number {
+            3 | 250 => ("Ann", "High TIDE, low tide"),
+            4 | 449 => ("Ben", "Mind the tide"),
+            _ => ("Ann", "The weather"),
+        };
+        book.write(guest.into(), number.to_string(), text.into()).await.unwrap();
+    }
+    let mut ann = guest(&live, "Ann").await;
+    for (words, before, expected) in [
+        ("tide", None, vec![449, 250, 4, 3]),
+        ("Tide ANN", None, vec![250, 3]),
+        ("tide", Some(250), vec![4, 3]),
+        ("tide", Some(3), vec![]),
+        ("tide", Some(u64::MAX), vec![449, 250, 4, 3]),
+        ("tidings", None, vec![]),
+    ] {
+        assert_eq!(found(&mut ann, words, before).await, Ok(expected), "{words} {before:?}");
+    }
+    for words in ["", " ", &"x".repeat(101)] {
+        let refused = found(&mut ann, words, None).await.unwrap_err();
+        assert!(refused.contains("Say what to look for"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,10 +23,22 @@ pub struct NewEntry {
     pub text: String,
 }
 
+/// What to look for.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Query {
+    /// What is found has each of these words, in its text or in its guest's name: 1 to 100 characters.
+    pub words: String,
+    /// The entry before which to begin; the last one that was found, for a search that goes on.
+    pub before: Option<u64>,
+}
+
 tidewire_protocol::schema! {
     /// A book in which guests write.
     pub schema Guestbook lock "schema.lock" {
         /// All entries, and each that is written.
         topic Entries = "entries" { event: Entry, publish: NewEntry }
+
+        /// Looks through all of the book, from the newest entry on.
+        stream Search = "search" (Query) -> Entry;
     }
 }

@@ -1,9 +1,9 @@
 //! The guest book on one node after another, for the tests of its page: they kill this process, start it again, and tell it by lines on
-//! its standard input to `start` another node beside the present one, or to `drain` the oldest.
+//! its standard input to `start` another node beside the present one, to `drain` the oldest, or to `fill` the book with so many entries.
 //!
-//! Each node's address is a line on standard output; so is `drained`. What the example leaves as it is for a person's patience is short here:
+//! Each node's address is a line on standard output; so are `drained` and `filled`. What the example leaves as it is for a person's patience is short here:
 //! the heartbeat, and how long a guest is known. A message `flood` publishes as many events as it says to the topic `flood`;
-//! topics without a type are everybody's.
+//! topics without a type are everybody's. `/searches` says how many searches run, and how much all of them have found.
 
 use std::{
     collections::VecDeque,
@@ -11,11 +11,18 @@ use std::{
     error::Error,
     io::{self, Write},
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
+use axum::{Json, routing::get};
+use futures_util::{Stream, StreamExt};
 use tidewire::{Allow, Identity, Message, Refusal, Session, broker::MemoryBroker};
-use tidewire_guestbook::{Book, Guest, app, guest, live};
+use tidewire_guestbook::{Book, Guest, app, entries, guest, search};
+use tidewire_guestbook_schema::Search;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
@@ -32,7 +39,18 @@ struct Cluster {
     book: Book,
     broker: MemoryBroker,
     web: PathBuf,
+    searches: Arc<Searches>,
 }
+
+/// What became of the searches of all nodes.
+#[derive(Default)]
+struct Searches {
+    running: AtomicUsize,
+    found: AtomicUsize,
+}
+
+/// A search as long as its stream is there.
+struct Running(Arc<Searches>);
 
 /// A node that runs until it is told to drain, and says when it has.
 struct Node {
@@ -44,19 +62,23 @@ struct Node {
 async fn main() -> Result<(), Box<dyn Error>> {
     let web = PathBuf::from(env::var("WEB")?);
     let book = Book::open(env::var("DATABASE")?).await?;
-    let cluster = Cluster { book, broker: MemoryBroker::default(), web };
+    let cluster = Cluster { book, broker: MemoryBroker::default(), web, searches: Arc::default() };
     let port: u16 = env::var("PORT")?.parse()?;
     let mut nodes = VecDeque::from([cluster.start(port).await?]);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     // Its end is the test's.
     while let Some(line) = lines.next_line().await? {
-        match line.as_str() {
-            "start" => nodes.push_back(cluster.start(0).await?),
-            "drain" => {
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("start", _) => nodes.push_back(cluster.start(0).await?),
+            ("drain", _) => {
                 let Node { drain, drained } = nodes.pop_front().ok_or("there is no node")?;
                 drain.send(()).map_err(|()| "the node has ended")?;
                 drained.await?;
                 writeln!(io::stdout(), "drained")?;
+            }
+            ("fill", count) => {
+                fill(&cluster.book, count.parse()?).await?;
+                writeln!(io::stdout(), "filled")?;
             }
             _ => return Err(format!("{line:?} is no command").into()),
         }
@@ -66,7 +88,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 impl Cluster {
     async fn start(&self, port: u16) -> Result<Node, Box<dyn Error>> {
-        let live = live(&self.book)
+        let searches = self.searches.clone();
+        let live = entries(&self.book)
+            .stream(Search, move |cx, session, query| {
+                let searches = searches.clone();
+                async move { Ok(searches.watch(search(cx, session, query).await?)) }
+            })
             .broker(self.broker.clone())
             .heartbeat(PING, PONG)
             .message_rate(0, 0)
@@ -78,7 +105,9 @@ impl Cluster {
             .build();
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         writeln!(io::stdout(), "node at http://{}", listener.local_addr()?)?;
-        let app = app(&live, &self.book, &self.web);
+        let searches = self.searches.clone();
+        let report = get(async move || Json(searches.report()));
+        let app = app(&live, &self.book, &self.web).route("/searches", report);
         let (drain, told) = oneshot::channel();
         let (done, drained) = oneshot::channel();
         tokio::spawn(async move {
@@ -89,6 +118,38 @@ impl Cluster {
         });
         Ok(Node { drain, drained })
     }
+}
+
+impl Searches {
+    /// A stream of what is found, counted.
+    fn watch<F: Stream>(self: Arc<Self>, found: F) -> impl Stream<Item = F::Item> + use<F> {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let running = Running(self);
+        found.inspect(move |_| {
+            running.0.found.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// How many run, and how much all of them have found.
+    fn report(&self) -> [usize; 2] {
+        [self.running.load(Ordering::Relaxed), self.found.load(Ordering::Relaxed)]
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Writes so many entries, of which every fifth has the word `tide`.
+async fn fill(book: &Book, count: u32) -> Result<(), Box<dyn Error>> {
+    for number in 1..=count {
+        let about = if number % 5 == 0 { "the tide" } else { "the weather" };
+        let text = format!("Entry {number}, about {about}");
+        book.write("Filler".into(), number.to_string(), text).await?;
+    }
+    Ok(())
 }
 
 /// Publishes so many events as the message says, of a hundred bytes each.

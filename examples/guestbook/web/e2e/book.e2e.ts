@@ -32,7 +32,7 @@ async function enter(name: string, port: number): Promise<{ page: Page; faults: 
 
 async function write(page: Page, text: string): Promise<void> {
   await page.getByLabel("What you want to say").fill(text);
-  await page.getByRole("button").click();
+  await page.getByRole("button", { name: "Write it down" }).click();
 }
 
 test("what a guest writes is in the book and on every page once, also after the server was killed", async () => {

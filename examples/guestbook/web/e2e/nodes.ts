@@ -44,6 +44,20 @@ export class Nodes {
     assert.equal(await this.#line(), "drained");
   }
 
+  /** Writes so many entries into the table, of which every fifth has the word `tide`. */
+  async fill(count: number): Promise<void> {
+    this.#tell(`fill ${count}`);
+    assert.equal(await this.#line(), "filled");
+  }
+
+  /** How many searches run now, and how much all that ever ran have found. */
+  async searches(): Promise<{ running: number; found: number }> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/searches`);
+    assert.equal(response.status, 200);
+    const [running, found] = (await response.json()) as [number, number];
+    return { running, found };
+  }
+
   /** The table, as it is on the disk. */
   async entries(): Promise<Entry[]> {
     const response = await fetch(`http://127.0.0.1:${this.port}/entries`);

@@ -1,16 +1,19 @@
-// The page: the entries, newest first, and a form for another.
+// The page: the entries, newest first, a form for another, and one to look for something.
 //
-// All that keeps it exact is in `items()`: the server's snapshot and each event after it, whatever becomes of the connection meanwhile.
+// All that keeps the entries exact is in `items()`: the server's snapshot and each event after it, whatever becomes of the connection meanwhile.
 
 import "./style.css";
 import { type ConnectionState, connect, items, TidewireError } from "tidewire";
-import { type Entry, guestbook } from "./guestbook.schema";
+import { element } from "./entry";
+import { guestbook } from "./guestbook.schema";
+import { search } from "./search";
 
-const [form, list, connection, trouble] = ["form", "#entries", "#connection", "#trouble"].map((selector) =>
+const [form, lookFor, list, connection, trouble] = ["#write", "#search", "#entries", "#connection", "#trouble"].map((selector) =>
   document.querySelector<HTMLElement>(selector),
-) as [HTMLFormElement, HTMLElement, HTMLElement, HTMLElement];
+) as [HTMLFormElement, HTMLFormElement, HTMLElement, HTMLElement, HTMLElement];
 const guest = form.elements.namedItem("guest") as HTMLInputElement;
 const text = form.elements.namedItem("text") as HTMLTextAreaElement;
+const words = lookFor.elements.namedItem("words") as HTMLInputElement;
 
 /** How many entries are shown. */
 const SHOWN = 200;
@@ -33,7 +36,12 @@ function open(name: string) {
   };
   const draw = () => {
     const { value = [], pending } = book.state.getSnapshot();
-    list.replaceChildren(...value.map((entry) => item(entry, pending.includes(entry))).reverse());
+    const shown = value.map((entry) => {
+      const item = element(entry);
+      item.toggleAttribute("data-pending", pending.includes(entry));
+      return item;
+    });
+    list.replaceChildren(...shown.reverse());
   };
   live.connection.subscribe(tell);
   book.state.subscribe(draw);
@@ -50,17 +58,10 @@ function open(name: string) {
       }
     },
 
+    search: (words: string) => search(live, words),
+
     close: () => live.close(),
   };
-}
-
-function item({ guest, text }: Entry, isPending: boolean): HTMLElement {
-  const item = document.createElement("li");
-  const name = document.createElement("b");
-  name.textContent = guest;
-  item.append(name, text);
-  item.toggleAttribute("data-pending", isPending);
-  return item;
 }
 
 guest.value = localStorage.getItem("guest") ?? `Guest ${Math.floor(Math.random() * 9_000) + 1_000}`;
@@ -71,6 +72,7 @@ guest.addEventListener("change", () => {
   localStorage.setItem("guest", guest.value);
   book.close();
   book = open(guest.value);
+  look();
 });
 
 form.addEventListener("submit", (event) => {
@@ -79,3 +81,17 @@ form.addEventListener("submit", (event) => {
   void book.write(text.value);
   text.value = "";
 });
+
+/** In place of the entries the page shows what is found, while something is looked for. */
+function look(): void {
+  list.hidden = words.value.trim() !== "";
+  void book.search(words.value);
+}
+
+words.addEventListener("input", look);
+lookFor.addEventListener("submit", (event) => {
+  event.preventDefault();
+  look();
+});
+// A browser may have kept what was written there when the page was loaded again.
+look();
