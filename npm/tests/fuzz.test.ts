@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mock, test } from "node:test";
-import { items, presence, TidewireError } from "../src/index.js";
+import { items, presence, stream, TidewireError } from "../src/index.js";
 import { type FakeSocket, fixture, type Sent, settle } from "./fake.js";
 import { randomFrom, seedOf } from "./random.js";
 
@@ -27,12 +27,19 @@ function mutate(text: string, random: Random): string {
 
 const hello = { version: 1, session: "s1", ping_ms: 25_000, pong_ms: 10_000, limits: { message_bytes: 4_194_304, subscriptions: 128 } };
 
+/** Whether a request is for a stream. */
+const isStream = (data: Sent["data"]) => data?.call === "count";
+
 /** Answers a frame as a sound server does whose topics are empty. */
 function answer(socket: FakeSocket, { topic, id, data }: Sent): void {
   const position = { epoch: "sound", offset: 0, head: 0 };
   if (topic === "$hello") socket.receive({ topic, re: id, data: hello });
   else if (topic === "$subscribe") socket.reply(id, { ...position, ...(data?.snapshot === true && { snapshot: [] }) });
   else if (topic === "$history") socket.reply(id, { ...position, events: [] });
+  else if (isStream(data)) {
+    socket.item(id, 1);
+    socket.reply(id);
+  }
   else if (id !== undefined) socket.reply(id, topic.startsWith("$") ? null : position);
 }
 
@@ -48,6 +55,14 @@ function hostile(random: Random) {
     const count = () => settled++;
     asked++;
     answer.then(count, count);
+  };
+  /** Reads a stream, to its end or until it has enough. */
+  const read = async (enough: number) => {
+    const abort = new AbortController();
+    for await (const _ of stream(live, "count", { to: 9 }, { buffer: 1 + random(4), signal: abort.signal })) {
+      if (random(20) === 0) abort.abort();
+      if (--enough === 0) break;
+    }
   };
   /** Takes what the client has opened, closed and sent. */
   const look = () => {
@@ -80,6 +95,11 @@ function hostile(random: Random) {
       socket.reply(frame.id, { epoch: `e${random(3)}`, offset: random(60), head: 60, snapshot, recovered: [true, false, undefined][random(3)] });
     } else if (random(20) === 0 && frame.topic === "$hello") {
       socket.receiveRaw(mutate(JSON.stringify({ topic: "$hello", re: frame.id, data: hello }), random));
+    } else if (isStream(frame.data) && random(4) > 0) {
+      const item = JSON.stringify({ topic: random(8) > 0 ? "$item" : "$reply", re: frame.id, data: 1 });
+      for (let count = random(6); count > 0; count--) socket.receiveRaw(random(4) === 0 ? mutate(item, random) : item);
+      // Not the end yet.
+      if (random(4) > 0) unanswered.push(next);
     } else if (random(10) === 0) {
       socket.error(frame.id, [100, 201, 303, 1_234][random(4)] ?? 0, "mad");
     } else {
@@ -92,6 +112,8 @@ function hostile(random: Random) {
     () => ask(live.call("ping", null, { timeout: random(2) === 0 ? 1_000 : Infinity })),
     () => ask(live.history("chat:general")),
     () => ask(live.send("wave", null)),
+    () => ask(read(random(4) || Infinity)),
+    () => ask(read(Infinity)),
     () => live.connection.retry(),
   ];
   /** Says something, or does something else that is none of a sound server. */

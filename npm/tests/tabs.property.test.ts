@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { connect, type EventFrame, type Gap, items, type Live, type Schema } from "../src/index.js";
+import { connect, type EventFrame, type Gap, items, type Live, type Schema, stream } from "../src/index.js";
 import { share } from "../src/share.js";
 import { entries } from "./fake.js";
 import { ModelServer } from "./model-server.js";
@@ -14,6 +14,7 @@ interface Topics {
 }
 interface Calls {
   add: { args: number; reply: { echo: number } };
+  count: { args: { to: number }; item: number };
 }
 const schema: Schema<Topics, Calls> = { name: "Test", entries };
 const topics = ["chat:a", "chat:b", "chat:c"] as const;
@@ -145,6 +146,9 @@ class Run {
       case 16:
         if (member) this.#call(member);
         break;
+      case 19:
+        if (member) this.#count(member);
+        break;
       case 17:
       case 18:
         if (member) this.#publish(member, topic);
@@ -202,6 +206,27 @@ class Run {
       if (!["unknown", "timeout", "closed", "not_sent"].includes(name)) this.#faults.push(`call ${number}: ${name}`);
     };
     member.outcomes.push(member.live.call("add", number).then(check, refused));
+  }
+
+  /** A stream has every item once and in order, up to its end, to where it is left, or to an error that says why it went no further. */
+  #count({ live, outcomes }: Member): void {
+    const to = this.world.below(12);
+    const leave = this.world.below(3) === 0 ? this.world.below(to + 1) : Infinity;
+    const heard: number[] = [];
+    const read = async () => {
+      for await (const item of stream(live, "count", { to }, { buffer: 1 + this.world.below(4) })) {
+        heard.push(item);
+        if (item >= leave) break;
+      }
+      if (heard.length < Math.min(to, leave)) this.#faults.push(`a stream to ${to} ended at ${heard.length}`);
+    };
+    const check = () => {
+      if (heard.some((item, index) => item !== index + 1)) this.#faults.push(`a stream was ${heard}`);
+    };
+    const refused = ({ name }: { name: string }) => {
+      if (!["unknown", "closed", "not_sent"].includes(name)) this.#faults.push(`a stream: ${name}`);
+    };
+    outcomes.push(read().catch(refused).then(check));
   }
 
   async finish(): Promise<void> {
