@@ -84,7 +84,7 @@ export const CloseCode = {
   unauthorized: 4200,
   /** The page's origin is not allowed. */
   forbidden_origin: 4201,
-  /** The hello was malformed or of another protocol version. */
+  /** The hello was malformed, too large or of another protocol version. */
   bad_hello: 4202,
   /** No hello came in time. */
   hello_timeout: 4203,

@@ -87,7 +87,7 @@ codes! {
         WRITE_TIMEOUT = 4104, "write_timeout", "The peer took no bytes for too long.";
         UNAUTHORIZED = 4200, "unauthorized", "Authentication was refused.";
         FORBIDDEN_ORIGIN = 4201, "forbidden_origin", "The page's origin is not allowed.";
-        BAD_HELLO = 4202, "bad_hello", "The hello was malformed or of another protocol version.";
+        BAD_HELLO = 4202, "bad_hello", "The hello was malformed, too large or of another protocol version.";
         HELLO_TIMEOUT = 4203, "hello_timeout", "No hello came in time.";
         KICKED = 4204, "kicked", "The application ended the session.";
         USER_CHANGED = 4205, "user_changed", "A fresh token named another user.";

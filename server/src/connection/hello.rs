@@ -44,7 +44,8 @@ pub(super) struct Greeting<V> {
 
 impl<V: Send + Sync + 'static> Connection<V> {
     pub(super) fn handle_hello(&mut self, frame: &ClientFrame<'_>) {
-        let hello = decode::<Hello>(frame.data).ok();
+        let fits = frame.data.get().len() <= Hello::MAX_BYTES;
+        let hello = fits.then(|| decode::<Hello>(frame.data).ok()).flatten();
         let Some(mut hello) =
             hello.filter(|hello| hello.version == VERSION && hello.has_valid_client())
         else {

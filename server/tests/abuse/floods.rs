@@ -124,11 +124,16 @@ async fn calls_that_do_not_end_are_bounded() {
         .await;
 }
 
+/// A schema with so many entries that nobody knows.
+fn unknown_entries(count: usize) -> Value {
+    let entries = (0..count).map(|n| (format!("entry-{n}"), json!("0123456789abcdef")));
+    Value::Object(entries.collect())
+}
+
 #[tokio::test]
-async fn a_hello_with_a_hundred_thousand_entries_is_answered_and_not_kept() {
+async fn a_large_hello_is_answered_and_not_kept() {
     let scene = Scene::start(stage().build()).await;
-    let entries = (0..100_000).map(|n| (format!("entry-{n}"), json!("0123456789abcdef")));
-    let schema = Value::Object(entries.collect());
+    let schema = unknown_entries(1_000);
     scene
         .survives("a large hello", async || {
             let mut client = scene.client().await;
@@ -138,6 +143,34 @@ async fn a_hello_with_a_hundred_thousand_entries_is_answered_and_not_kept() {
             client.ping().await;
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_hello_that_is_too_large_is_refused_before_it_is_read() {
+    let scene = Scene::start(stage().build()).await;
+    let short = format!("{{{}}}", vec![r#""":"""#; 30_000].join(","));
+    for (what, schema, most) in [
+        ("a hello of a hundred thousand entries", unknown_entries(100_000).to_string(), 12 << 20),
+        ("short entries without number", short, 2 << 20),
+        ("one entry too many", unknown_entries(1_001).to_string(), 2 << 20),
+    ] {
+        let client = "0".repeat(32);
+        let hello = format!(
+            r#"{{"topic":"$hello","id":1,"data":{{"version":1,"client":"{client}","schema":{schema}}}}}"#
+        );
+        let packet = encode::masked(Opcode::Text, hello.as_bytes(), [9, 8, 7, 6]).to_vec();
+        scene
+            .survives(what, async || {
+                let mut client = scene.client().await;
+                ALLOCATOR.reset_peak_usage();
+                let before = ALLOCATOR.current_usage();
+                client.send_raw(&packet).await;
+                assert_eq!(client.closed().await, Some(4202), "{what}");
+                let held = ALLOCATOR.peak_usage() - before;
+                assert!(held < most, "{what}: {held} bytes");
+            })
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{self, IgnoredAny, SeqAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 /// The data of `$hello`.
@@ -19,7 +19,7 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// The structural hash of each schema entry the client was built with, and of the earlier versions it can do with.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "entries")]
     pub schema: BTreeMap<String, Hashes>,
 }
 
@@ -92,7 +92,42 @@ impl FromIterator<String> for Hashes {
     }
 }
 
+/// Reads as many entries as there may be, and none beyond: a hello is read before it is known who sends it.
+fn entries<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Hashes>, D::Error> {
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = BTreeMap<String, Hashes>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {} entries of a schema", Hello::MAX_ENTRIES)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+            let (mut entries, mut count) = (BTreeMap::new(), 0);
+            while let Some(entry) = all.next_key()? {
+                count += 1;
+                if count > Hello::MAX_ENTRIES {
+                    return Err(de::Error::invalid_length(count, &self));
+                }
+                entries.insert(entry, all.next_value()?);
+            }
+            Ok(entries)
+        }
+    }
+
+    deserializer.deserialize_map(Reader)
+}
+
 impl Hello {
+    /// Entries of a schema that a client may name.
+    pub const MAX_ENTRIES: usize = 1_000;
+
+    /// The longest data, the token included.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
     /// Whether `client` is 32 hex digits.
     #[must_use]
     pub fn has_valid_client(&self) -> bool {
@@ -111,6 +146,20 @@ mod tests {
     use alloc::format;
 
     use super::*;
+
+    #[test]
+    fn beyond_the_bound_of_entries_nothing_is_read() {
+        let hello = |count: usize, end: &str| {
+            let entries: String = (0..count).map(|n| format!(r#""entry-{n}":"a","#)).collect();
+            let text = format!(r#"{{"version":1,"client":"","schema":{{{entries}"last":"a"{end}"#);
+            serde_json::from_str::<Hello>(&text)
+        };
+        assert_eq!(hello(Hello::MAX_ENTRIES - 1, "}}").unwrap().schema.len(), Hello::MAX_ENTRIES);
+        for end in ["}}", "no JSON any more"] {
+            let error = format!("{}", hello(Hello::MAX_ENTRIES, end).unwrap_err());
+            assert!(error.starts_with("invalid length 1001, expected at most 1000"), "{error}");
+        }
+    }
 
     #[test]
     fn of_hashes_without_number_a_few_are_kept() {
