@@ -143,7 +143,7 @@ export class Member implements EventStream<unknown, unknown> {
   ask(signal?: AbortSignal): Promise<unknown> {
     const { topic, wish } = this;
     this.asked ||= -1;
-    return this.#home.read("$subscribe", { topic, snapshot: true, presence: wish }, { signal });
+    return this.#home.read("$subscribe", { topic, snapshot: true, beside: true, presence: wish }, { signal });
   }
 
   /** An event of the topic. */

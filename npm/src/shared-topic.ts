@@ -29,6 +29,7 @@ export interface Wire {
 export interface SubscribeData {
   readonly since?: { readonly epoch: string; readonly offset: number };
   readonly snapshot?: boolean;
+  readonly beside?: boolean;
   readonly presence?: unknown;
 }
 
@@ -93,7 +94,7 @@ export class SharedTopic {
   /** A tab's `$subscribe`. */
   subscribe(port: Port, id: number, data: SubscribeData): void {
     const wish = data.presence == null ? undefined : JSON.stringify(data.presence);
-    const isRead = data.snapshot === true && !data.since && this.#wanted.has(port);
+    const isRead = data.beside === true;
     if (!isRead) {
       this.#members.delete(port);
       this.#wanted.set(port, id);
@@ -211,7 +212,7 @@ export class SharedTopic {
 
   /** A snapshot for a tab that has the stream. */
   #passRead({ port, id, wish, presence }: Ask): void {
-    if (!this.#isLive) return port.post(answerText(gone, id));
+    if (!this.#isLive || !this.#members.has(port)) return port.post(answerText(gone, id));
     this.#read(presence, (frame) => {
       if (frame.topic === "$reply") this.wished(port, wish);
       port.post(answerText(frame, id));
@@ -303,7 +304,7 @@ export class SharedTopic {
   /** Asks for a snapshot beside the stream. */
   #read(presence: unknown, answer: (frame: RawFrame) => void): void {
     this.#reads++;
-    this.#wire.ask("$subscribe", { topic: this.name, snapshot: true, presence }, (frame) => {
+    this.#wire.ask("$subscribe", { topic: this.name, snapshot: true, beside: true, presence }, (frame) => {
       this.#reads--;
       answer(frame);
     });

@@ -11,11 +11,11 @@ const request = { mid: undefined, resolve: settle, reject: settle };
 
 test("frames are written as the vectors say", () => {
   const seen = new Set<string>();
-  for (const { frame, id, client, token, schema, topic, since, data, call, args, timeout_ms, items, of, text } of written) {
+  for (const { frame, id, client, token, schema, topic, since, snapshot, beside, data, call, args, timeout_ms, items, of, text } of written) {
     seen.add(frame);
     const writers: Record<string, () => string> = {
       hello: () => requestText("$hello", id, { version: 1, client, token, schema }),
-      subscribe: () => requestText("$subscribe", id, { topic, since: since ?? undefined }),
+      subscribe: () => requestText("$subscribe", id, { topic, since: since ?? undefined, snapshot, beside }),
       unsubscribe: () => requestText("$unsubscribe", id, { topic }),
       publish: () => frameText(id, { ...request, topic, json: data }, undefined, 0),
       call: () => requestText("$call", id, { call, args: JSON.parse(args), timeout_ms, items }),

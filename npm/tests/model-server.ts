@@ -206,9 +206,12 @@ export class ModelServer {
       session.subscriptions.delete(topic);
       return session.send({ topic: "$error", re: frame.id, data: { code: 201, name: "forbidden" } });
     }
+    if (data.beside && !session.subscriptions.has(topic)) {
+      return session.send({ topic: "$error", re: frame.id, data: { code: 303, name: "unavailable" } });
+    }
     if (data.presence !== undefined) session.wishes.set(topic, data.presence);
     const snapshot = data.snapshot ? kept.map((event) => event.data) : undefined;
-    if (snapshot && !since && session.subscriptions.has(topic)) return reply({ epoch, offset: head, head, snapshot });
+    if (data.beside) return reply({ epoch, offset: head, head, snapshot });
     if (data.presence === undefined) session.wishes.delete(topic);
     session.subscriptions.add(topic);
     const missed = since ? kept.filter(({ offset }) => offset > since.offset) : [];

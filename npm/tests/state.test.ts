@@ -65,7 +65,7 @@ test("a subscription without state asks for none, and one that joins it before t
   const prices = live.subscribe("prices", { state: items() });
   server.reply(asked.id, { epoch: "e", offset: 2, head: 2 });
   const read = server.takeOne("$subscribe");
-  assert.deepEqual(read.data, { topic: "prices", snapshot: true });
+  assert.deepEqual(read.data, { topic: "prices", snapshot: true, beside: true });
   server.reply(read.id, { epoch: "e", offset: 2, head: 2, snapshot: [1, 2] });
   await settle();
   assert.deepEqual(prices.state.getSnapshot().value, [1, 2]);
@@ -138,7 +138,7 @@ test("a hole in a live topic is made good by a snapshot, with what came meanwhil
   server.accept("e", 1, { snapshot: [1] });
   server.receive({ topic: "$gap", data: { topic: "prices", after: 1, to: 4, cause: "dropped" } });
   const { id, data } = server.takeOne("$subscribe");
-  assert.deepEqual(data, { topic: "prices", snapshot: true });
+  assert.deepEqual(data, { topic: "prices", snapshot: true, beside: true });
   server.event("prices", 5, 5, 4);
   server.event("prices", 6, 6);
   assert.deepEqual(prices.state.getSnapshot().value, [1]);
@@ -476,7 +476,7 @@ test("a wish makes the user a member, with the subscribe, on a live topic and af
   server.accept("e", 1);
   const room = live.subscribe("chat:a", () => {}, { presence: { status: "here" } });
   const { id, data } = server.takeOne("$subscribe");
-  assert.deepEqual(data, { topic: "chat:a", snapshot: true, presence: { status: "here" } });
+  assert.deepEqual(data, { topic: "chat:a", snapshot: true, beside: true, presence: { status: "here" } });
   server.reply(id, { epoch: "e", offset: 1, head: 1, snapshot: [] });
   const away = room.setWish({ status: "away" });
   const wish = server.takeOne("$presence:chat:a");

@@ -186,7 +186,7 @@ test("a snapshot beside the stream is the joining tab's only, with the events be
   b.take();
   const id = b.subscribe({ snapshot: true });
   const { id: read, data } = server.one("$subscribe");
-  assert.deepEqual(data, { topic: "a", snapshot: true });
+  assert.deepEqual(data, { topic: "a", snapshot: true, beside: true });
   for (const offset of [6, 7, 8]) server.event(offset);
   server.reply(read, { epoch: "e", offset: 7, head: 8, snapshot: [7] });
   server.event(9);
@@ -219,7 +219,7 @@ test("rights that end do so for all, and a refused wish for its tab only", () =>
   a.take();
   const id = b.subscribe({ presence: { bad: true } });
   const { id: wish, data } = server.one("$subscribe");
-  assert.deepEqual(data, { topic: "a", snapshot: true, presence: { bad: true } });
+  assert.deepEqual(data, { topic: "a", snapshot: true, beside: true, presence: { bad: true } });
   server.error(wish, 201);
   assert.deepEqual(b.take().at(-1), { topic: "$error", re: id, data: { code: 201, name: "no" } });
   server.event(6);

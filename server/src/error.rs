@@ -101,6 +101,9 @@ pub enum SubscribeError {
     /// The broker cannot be reached, or has no room for another topic.
     #[error("the broker is not available: {0}")]
     Unavailable(String),
+    /// The application has ended it before it began.
+    #[error("the subscription was ended")]
+    Ended,
 }
 
 impl SubscribeError {
@@ -110,6 +113,7 @@ impl SubscribeError {
             Self::Limit => ErrorCode::LIMIT,
             Self::InvalidTopic => ErrorCode::INVALID_TOPIC,
             Self::Unavailable(_) => ErrorCode::UNAVAILABLE,
+            Self::Ended => ErrorCode::FORBIDDEN,
         }
     }
 }
@@ -118,6 +122,7 @@ impl From<tidewire_protocol::session::SubscribeError> for SubscribeError {
     fn from(error: tidewire_protocol::session::SubscribeError) -> Self {
         match error {
             tidewire_protocol::session::SubscribeError::Limit => Self::Limit,
+            tidewire_protocol::session::SubscribeError::Ended => Self::Ended,
             _ => Self::Closed,
         }
     }

@@ -48,6 +48,6 @@ pub(crate) async fn recheck<V: Send + Sync + 'static>(session: &Session<V>, topi
             Ok(Access::Allow) => continue,
             Ok(Access::Deny(refusal)) | Err(refusal) => refusal.code(),
         };
-        session.revoke(&topic, code);
+        session.revoke_own(&topic, code);
     }
 }

@@ -346,6 +346,7 @@ impl Engine {
 
     pub(crate) fn elapsed(&mut self, now: Millis) {
         self.core.handle_timeout(now);
+        self.subscribers.elapsed(now);
         self.carry_out(now);
     }
 
@@ -388,7 +389,8 @@ impl Engine {
     }
 
     fn next_deadline(&self) -> Option<Millis> {
-        self.core.poll_timeout().into_iter().chain(self.held_up).min()
+        let states = self.subscribers.next_ask();
+        self.core.poll_timeout().into_iter().chain(self.held_up).chain(states).min()
     }
 
     fn reader(&mut self) -> u64 {

@@ -20,7 +20,8 @@ use crate::{Gap, Refusal};
 impl Engine {
     /// Asks for the state of a topic whose events flow; they go on as they do.
     pub(super) fn ask_state(&mut self, topic: u32, now: Millis) -> u32 {
-        let data = to_raw_value(&self.subscription(topic, None, true));
+        let subscribe = Subscribe { beside: true, ..self.subscription(topic, None, true) };
+        let data = to_raw_value(&subscribe);
         let data = data.expect("strings, numbers and JSON are JSON");
         let id = self.core.read(0, now);
         self.requests.begin(id, Ask { topic: "$subscribe".into(), data, mid: None });
@@ -35,7 +36,7 @@ impl Engine {
     pub(super) fn carry_out(&mut self, now: Millis) {
         loop {
             while let Some(output) = self.core.poll_output() {
-                self.output(output);
+                self.output(output, now);
             }
             if let Some(topic) = self.subscribers.next_left() {
                 self.core.unsubscribe(topic, now);
@@ -49,7 +50,7 @@ impl Engine {
         }
     }
 
-    fn output(&mut self, output: Output) {
+    fn output(&mut self, output: Output, now: Millis) {
         match output {
             Output::State(state) => self.enter(state),
             Output::Link { link } => self.link = link,
@@ -86,13 +87,13 @@ impl Engine {
             }
             Output::Replied { id } => {
                 let data = self.reply.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
-                self.subscribers.answered(id, Ok(&data));
+                self.subscribers.answered(id, Ok(&data), now);
                 self.wakers.extend(self.streams.end(id, None));
                 self.settle(id, Ok(Answer::Data(data)));
             }
             Output::Rejected { id, code } => {
                 let refusal = self.refusal(code);
-                self.subscribers.answered(id, Err(&refusal));
+                self.subscribers.answered(id, Err(&refusal), now);
                 self.wakers.extend(self.streams.end(id, Some(refusal.clone())));
                 self.settle(id, Err(refusal));
             }

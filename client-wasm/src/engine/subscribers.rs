@@ -21,6 +21,10 @@ use super::{
 };
 use crate::{Gap, Refusal};
 
+/// A state that the server cannot give now is asked for again after this long, then twice as long, five times over.
+const RETRY_MS: Millis = 1_000;
+const MOST_DOUBLINGS: u32 = 5;
+
 /// The reply to a question for a topic's state.
 #[derive(Debug, Deserialize)]
 struct State {
@@ -67,6 +71,8 @@ pub(super) struct Subscribers {
     /// Readers that need the topic's state, and those for which it was asked, by the number of the request.
     needy: Vec<u64>,
     asked: HashMap<u32, u64>,
+    /// Readers for which it is asked later, and when.
+    later: Vec<(Millis, u64)>,
     /// Readers that do not keep up, and for which what comes is held up.
     crowded: HashSet<u64>,
     wakers: Vec<Waker>,
@@ -84,11 +90,22 @@ struct Reader {
     covered: u64,
     /// What has come since the state was asked for.
     held: Option<Held>,
+    /// States in a row that could not be had.
+    failures: u32,
 }
 
 impl Reader {
     fn new(topic: u32, inbox: Inbox<Raw>, want: Want) -> Self {
-        Self { topic, live: false, inbox, want, given_up: false, covered: 0, held: None }
+        Self {
+            topic,
+            live: false,
+            inbox,
+            want,
+            given_up: false,
+            covered: 0,
+            held: None,
+            failures: 0,
+        }
     }
 
     fn is_stateful(&self) -> bool {
@@ -230,6 +247,7 @@ impl Subscribers {
                 reader.covered = 0;
                 if reader.held.take().is_some() {
                     self.asked.retain(|_, other| *other != id);
+                    self.later.retain(|(_, other)| *other != id);
                 }
             }
             let live = Raw::Live { continuity, at: at.clone() };
@@ -275,13 +293,32 @@ impl Subscribers {
         Some((id, self.readers.get(&id)?.topic))
     }
 
+    /// When a state is to be asked for again.
+    pub(super) fn next_ask(&self) -> Option<Millis> {
+        self.later.iter().map(|(at, _)| *at).min()
+    }
+
+    /// States whose time has come are asked for again.
+    pub(super) fn elapsed(&mut self, now: Millis) {
+        let readers = &self.readers;
+        self.needy.extend(self.later.extract_if(.., |(at, _)| *at <= now).filter_map(|(_, id)| {
+            let waits = readers.get(&id).is_some_and(|reader| reader.held.is_some());
+            waits.then_some(id)
+        }));
+    }
+
     /// The state is asked for by this request.
     pub(super) fn ask(&mut self, request: u32, id: u64) {
         self.asked.insert(request, id);
     }
 
     /// The answer to a request, which may be one for a topic's state.
-    pub(super) fn answered(&mut self, request: u32, answer: Result<&RawValue, &Refusal>) {
+    pub(super) fn answered(
+        &mut self,
+        request: u32,
+        answer: Result<&RawValue, &Refusal>,
+        now: Millis,
+    ) {
         let Some(id) = self.asked.remove(&request) else { return };
         let Some(reader) = self.readers.get_mut(&id) else { return };
         match answer {
@@ -306,6 +343,12 @@ impl Subscribers {
                     }
                 }
             }
+            // It may be that the server has ended the subscription, which begins again.
+            Err(refusal) if refusal.code.may_retry() => {
+                let delay = RETRY_MS << reader.failures.min(MOST_DOUBLINGS);
+                reader.failures += 1;
+                self.later.push((now.saturating_add(delay), id));
+            }
             Err(refusal) => {
                 let topic = reader.topic;
                 self.leave(id, topic);
@@ -318,6 +361,7 @@ impl Subscribers {
     fn give_state(&mut self, id: u64, state: Arc<RawValue>, at: Position) {
         if let Some(reader) = self.readers.get_mut(&id) {
             reader.covered = at.offset;
+            reader.failures = 0;
         }
         self.give(id, at.offset, Raw::Snapshot { state, at });
     }

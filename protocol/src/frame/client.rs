@@ -214,6 +214,9 @@ pub struct Subscribe {
     /// Whether the topic's state is asked for, unless `since` can be recovered.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub snapshot: bool,
+    /// Only the state is asked for, beside a subscription that goes on as it is.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub beside: bool,
     /// What the session's user wishes to be shown as, which makes it a member of the topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<Box<RawValue>>,
@@ -223,7 +226,14 @@ impl Subscribe {
     /// Asks for a topic's events, and nothing else.
     #[must_use]
     pub fn to(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), since: None, version: None, snapshot: false, presence: None }
+        Self {
+            topic: topic.into(),
+            since: None,
+            version: None,
+            snapshot: false,
+            beside: false,
+            presence: None,
+        }
     }
 }
 

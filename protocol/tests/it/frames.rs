@@ -53,8 +53,9 @@ fn write(case: &Value) -> String {
         }
         "subscribe" => {
             let since: Option<Position> = serde_json::from_value(case["since"].clone()).unwrap();
-            let snapshot = case["snapshot"].as_bool().unwrap_or_default();
-            let subscribe = Subscribe { since, snapshot, ..Subscribe::to(text("topic")) };
+            let is = |field: &str| case[field].as_bool().unwrap_or_default();
+            let (snapshot, beside) = (is("snapshot"), is("beside"));
+            let subscribe = Subscribe { since, snapshot, beside, ..Subscribe::to(text("topic")) };
             write_subscribe(id.unwrap(), &subscribe)
         }
         "unsubscribe" => write_unsubscribe(id.unwrap(), text("topic")),

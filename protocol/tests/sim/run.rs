@@ -18,7 +18,7 @@ const SEEDS: u64 = 10_000;
 const LONG_SEEDS: u64 = 1_000_000;
 /// In so many worlds each of these happens; where one does not, the simulation tries less than it seems to.
 const MANY_SEEDS: u64 = 10_000;
-const HAPPENINGS: [&str; 49] = [
+const HAPPENINGS: [&str; 52] = [
     "a call waits",
     "a stream waits for its turn",
     "acknowledged",
@@ -32,6 +32,8 @@ const HAPPENINGS: [&str; 49] = [
     "deployed",
     "drained",
     "dropped",
+    "ended before it began",
+    "ended while it began",
     "falls back",
     "fresh",
     "gap lost",
@@ -59,6 +61,7 @@ const HAPPENINGS: [&str; 49] = [
     "snapshot of a version",
     "snapshot of the members",
     "snapshot of the store",
+    "state of what has ended",
     "state read",
     "stream cancelled",
     "stream not sent",

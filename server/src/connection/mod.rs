@@ -390,7 +390,10 @@ async fn read_on<V: Send + Sync + 'static>(
         Ok(CaughtUp::No) => Some(catch_up),
         Err(error) => {
             tracing::warn!(%error, topic = catch_up.topic().as_str(), "history cannot be read");
-            session.revoke(catch_up.topic(), ErrorCode::UNAVAILABLE);
+            // Unless another subscription of the session took its place meanwhile.
+            if catch_up.is_needed(session.outbox()) {
+                session.revoke(catch_up.topic(), ErrorCode::UNAVAILABLE);
+            }
             None
         }
     }

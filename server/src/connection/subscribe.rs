@@ -18,7 +18,7 @@ use tidewire_protocol::{
 use super::requests::{Request, decode, parse_topic};
 use crate::{
     broker::{Range, Record},
-    error::{Access, Refusal},
+    error::{Access, Refusal, SubscribeError},
     hub::{Began, Beginning},
     rights,
     snapshots::{self, Taken, unavailable},
@@ -34,7 +34,7 @@ const HISTORY_BYTES: usize = 256 * 1024;
 
 impl<V: Send + Sync + 'static> Request<V> {
     pub(super) async fn subscribe(&self, data: &RawValue) -> Result<(), Refusal> {
-        let Subscribe { topic, since, version, snapshot, presence } = decode(data)?;
+        let Subscribe { topic, since, version, snapshot, beside, presence } = decode(data)?;
         let topic = self.topic(&topic)?;
         if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
             return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
@@ -42,21 +42,18 @@ impl<V: Send + Sync + 'static> Request<V> {
         let version = version.map(|version| version.parse()).transpose();
         let version =
             version.map_err(|_| Refusal::invalid_data().message("no snapshot has this version"))?;
-        let since = since.as_ref().map(|position| (position, version));
-        // Without an answer, as in plain mode, there is nowhere to put one.
-        let wants_snapshot = snapshot && self.id.is_some();
-        if wants_snapshot && since.is_none() && self.session.place(&topic).is_some() {
-            if presence.is_some() {
-                let data = self.member_data(&topic, presence).await?;
-                self.settle_member(&topic, data);
-            }
-            return self.snapshot(&topic).await;
+        if beside {
+            return self.read_beside(&topic, presence).await;
         }
-        let begun = self.begin(&topic, since, wants_snapshot, presence).await;
+        let since = since.as_ref().map(|position| (position, version));
+        self.session.asked(&topic).map_err(not_begun)?;
+        // Without an answer, as in plain mode, there is nowhere to put a snapshot.
+        let begun = self.begin(&topic, since, snapshot && self.id.is_some(), presence).await;
         if begun.is_err() {
             // What it may not begin it may not keep.
             self.session.unsubscribe_own(&topic);
         }
+        self.session.answered(&topic);
         begun
     }
 
@@ -133,13 +130,22 @@ impl<V: Send + Sync + 'static> Request<V> {
         };
         let subscribed =
             self.session.subscribe_with(topic.clone(), Owner::Client, beginning, answer).await;
-        subscribed.map_err(|error| Refusal::new(error.code()).message(error.to_string()))
+        subscribed.map_err(not_begun)
     }
 
-    /// A snapshot of a topic that the session is subscribed to. Its rights were asked about then, and its stream goes on as it is.
-    async fn snapshot(&self, topic: &Topic) -> Result<(), Refusal> {
+    /// A snapshot of a topic that the session is subscribed to. Its rights were asked about then, and its stream goes on as it is. Nothing begins:
+    /// the client may have heard only now that its subscription has ended.
+    async fn read_beside(&self, topic: &Topic, wish: Option<Box<RawValue>>) -> Result<(), Refusal> {
+        let ended = || Refusal::new(ErrorCode::UNAVAILABLE).message("the subscription has ended");
+        if wish.is_some() {
+            self.session.place(topic).ok_or_else(ended)?;
+            let data = self.member_data(topic, wish).await?;
+            self.settle_member(topic, data);
+        }
+        if self.id.is_none() {
+            return Ok(());
+        }
         self.session.outbox().drained().await;
-        let ended = || Refusal::forbidden().message("the subscription has ended");
         // Whoever asks has seen all until here: a run that began before would leave it a hole.
         let (least, _) = self.session.place(topic).ok_or_else(ended)?;
         for _ in 0..TRIES {
@@ -282,6 +288,10 @@ impl<V: Send + Sync + 'static> Request<V> {
 
 fn beginning_after(since: Option<(&Position, Option<u64>)>) -> Beginning<'_> {
     since.map_or(Beginning::Head, |(position, version)| Beginning::Since(position, version))
+}
+
+fn not_begun(error: SubscribeError) -> Refusal {
+    Refusal::new(error.code()).message(error.to_string())
 }
 
 fn memberless() -> Refusal {

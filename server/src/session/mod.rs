@@ -17,7 +17,7 @@ use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     frame::{Position, server},
     name::Topic,
-    session::{Owner, Subscriptions},
+    session::{self, Owner, Subscriptions},
 };
 
 pub(crate) use table::Sessions;
@@ -131,7 +131,7 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.subscribe_with(topic.clone(), Owner::Server, Beginning::Head, announce).await
     }
 
-    /// Makes or replaces a subscription; `answer` is called before its first event. If history does not reach where it is to begin
+    /// Makes or replaces a subscription, which the client has [asked](Self::asked) for; `answer` is called before its first event. If history does not reach where it is to begin
     /// it fails, and the earlier one is gone: see [`Hub::can_begin`](crate::hub::Hub::can_begin).
     pub(crate) async fn subscribe_with(
         &self,
@@ -142,37 +142,28 @@ impl<V: Send + Sync + 'static> Session<V> {
     ) -> Result<(), SubscribeError> {
         let Inner { live, outbox, .. } = &*self.inner;
         let _one_at_a_time = self.inner.subscribing.take().await;
-        let owner = {
+        {
             let mut subscriptions = self.subscriptions();
-            subscriptions.check(&topic)?;
-            let earlier = subscriptions.owner(&topic);
             let asks_for_position = owner == Owner::Client && self.is_full();
-            if earlier.is_some() && !asks_for_position {
+            if subscriptions.handle(&topic).is_some() && !asks_for_position {
                 // To begin anew would lose what it has not been given yet.
                 return Ok(());
             }
-            drop(subscriptions.remove(&topic));
-            earlier.unwrap_or(owner)
-        };
+            let earlier = subscriptions.begin(&topic, owner)?;
+            drop(subscriptions);
+            drop(earlier);
+        }
         let is_full = self.is_full();
         let overflow = live.overflow_of(&topic);
         let reader = Reader { session: &self.inner.id, outbox, is_full, overflow };
         let subscribed = live.hub().subscribe(&topic, reader, beginning, answer).await;
-        let subscribed = match subscribed {
-            Ok(begun) => begun.ok_or_else(|| "history does not reach so far".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-        .map_err(SubscribeError::Unavailable);
-        if let Err(error) = &subscribed
-            && owner == Owner::Server
-            && self.is_full()
-        {
-            // The one that was there is gone.
-            self.answer(&server::write_unsubscribed(&topic, error.code()));
-        }
-        let (subscription, began) = subscribed?;
+        let (subscription, began) = match subscribed {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return self.failed(&topic, unavailable("history does not reach so far")),
+            Err(error) => return self.failed(&topic, unavailable(error)),
+        };
         let catch_up = began.is_catching_up.then(|| subscription.catch_up());
-        self.subscriptions().insert(topic, owner, subscription)?;
+        self.began(&topic, subscription)?;
         if self.is_full() && !is_full {
             // The hello came meanwhile.
             self.go_full();
@@ -183,24 +174,81 @@ impl<V: Send + Sync + 'static> Session<V> {
         Ok(())
     }
 
+    /// A subscription does not begin, and the one that was there is gone. The server's own is not what its client hears of otherwise.
+    fn failed(&self, topic: &Topic, error: SubscribeError) -> Result<(), SubscribeError> {
+        let mut subscriptions = self.subscriptions();
+        let is_clients = subscriptions.owner(topic) == Some(Owner::Client);
+        subscriptions.fail(topic);
+        if !is_clients && self.is_full() {
+            self.answer(&server::write_unsubscribed(topic, error.code()));
+        }
+        Err(error)
+    }
+
+    /// A subscription has begun, and its client knows. So it is told where that was ended meanwhile.
+    fn began(&self, topic: &Topic, subscription: Subscription) -> Result<(), SubscribeError> {
+        let mut subscriptions = self.subscriptions();
+        match subscriptions.insert(topic, subscription) {
+            Err(session::SubscribeError::Ended) => {
+                if self.is_full() {
+                    self.answer(&server::write_unsubscribed(topic, ErrorCode::FORBIDDEN));
+                }
+                Ok(())
+            }
+            begun => Ok(begun?),
+        }
+    }
+
+    /// The client asks for a subscription: from now on what ends it is not forgotten until [`answered`](Self::answered).
+    pub(crate) fn asked(&self, topic: &Topic) -> Result<(), SubscribeError> {
+        Ok(self.subscriptions().ask(topic)?)
+    }
+
+    /// The client has the answer to what it asked.
+    pub(crate) fn answered(&self, topic: &str) {
+        self.subscriptions().settle(topic);
+    }
+
     /// Where the subscription to a topic is, and the newest offset that it could have; `None` if there is none.
     pub(crate) fn place(&self, topic: &str) -> Option<(Position, u64)> {
         self.subscriptions().handle(topic).map(Subscription::place)
     }
 
-    /// Ends a subscription, whoever owns it. Returns whether there was one.
+    /// Ends a subscription, whoever owns it, also one that the client has asked for and has no answer to: that is refused with `forbidden`.
+    /// Returns whether there was one.
     pub fn unsubscribe(&self, topic: &str) -> bool {
         self.revoke(topic, ErrorCode::FORBIDDEN)
     }
 
     /// Ends a subscription and tells the client why. Returns whether there was one.
     pub(crate) fn revoke(&self, topic: &str, code: ErrorCode) -> bool {
-        let ended = self.subscriptions().remove(topic).is_some();
-        self.leave(topic);
-        if ended && self.is_full() {
+        self.revoke_from(topic, code, self.subscriptions())
+    }
+
+    /// The same, unless it is the server's own.
+    pub(crate) fn revoke_own(&self, topic: &str, code: ErrorCode) {
+        let subscriptions = self.subscriptions();
+        if subscriptions.owner(topic) == Some(Owner::Client) {
+            self.revoke_from(topic, code, subscriptions);
+        }
+    }
+
+    fn revoke_from(
+        &self,
+        topic: &str,
+        code: ErrorCode,
+        mut subscriptions: MutexGuard<'_, Subscriptions<Subscription>>,
+    ) -> bool {
+        let ended = subscriptions.remove(topic);
+        let (was_there, had_begun) = (ended.is_some(), matches!(ended, Some(Some(_))));
+        drop(ended);
+        if had_begun && self.is_full() {
+            // While the table is locked: the next subscription's answer comes behind this.
             self.answer(&server::write_unsubscribed(topic, code));
         }
-        ended
+        drop(subscriptions);
+        self.leave(topic);
+        was_there
     }
 
     /// Ends a subscription at the client's wish. `false` if it is the server's.
@@ -218,7 +266,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// The topics that the session is subscribed to, in order of their names.
     #[must_use]
     pub fn topics(&self) -> Vec<Topic> {
-        self.subscriptions().topics().cloned().collect()
+        self.subscriptions().iter().map(|(topic, ..)| topic.clone()).collect()
     }
 
     /// Ends the session. What is queued for it is delivered first, then a close frame with `code` and `reason` (at most 123
@@ -280,12 +328,9 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// The client has said hello: what the application subscribed it to before goes on with positions.
     pub(crate) fn go_full(&self) {
         self.inner.is_full.store(true, Ordering::Release);
-        let subscriptions = self.subscriptions();
-        for topic in subscriptions.topics() {
-            if let Some(subscription) = subscriptions.handle(topic) {
-                subscription
-                    .go_full(|position| self.answer(&server::write_subscribed(topic, &position)));
-            }
+        for (topic, _, subscription) in self.subscriptions().iter() {
+            subscription
+                .go_full(|position| self.answer(&server::write_subscribed(topic, &position)));
         }
     }
 
@@ -318,8 +363,8 @@ impl<V: Send + Sync + 'static> Session<V> {
     /// The topics that the client has subscribed to itself.
     pub(crate) fn own_topics(&self) -> Vec<Topic> {
         let subscriptions = self.subscriptions();
-        let own = |topic: &&Topic| subscriptions.owner(topic) == Some(Owner::Client);
-        subscriptions.topics().filter(own).cloned().collect()
+        let own = subscriptions.iter().filter(|(_, owner, _)| *owner == Owner::Client);
+        own.map(|(topic, ..)| topic.clone()).collect()
     }
 
     /// Who it is has become known anew. `false`, and nothing changes, if it is another user.
@@ -347,6 +392,10 @@ impl<V: Send + Sync + 'static> Session<V> {
     fn subscriptions(&self) -> MutexGuard<'_, Subscriptions<Subscription>> {
         self.inner.subscriptions.lock().expect("no panic while a session's table is locked")
     }
+}
+
+fn unavailable(why: impl fmt::Display) -> SubscribeError {
+    SubscribeError::Unavailable(why.to_string())
 }
 
 impl<V> Clone for Session<V> {

@@ -39,9 +39,14 @@ struct Tasks {
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
-    /// Makes the session's user a member of a topic that it is subscribed to, or changes what is shown of it.
+    /// Makes the session's user a member of a topic, or changes what is shown of it, if the session is still subscribed.
     pub(crate) fn join(&self, topic: &Topic, rule: &PresenceRule<V>, data: Arc<str>) {
         let Ok(present) = topic.presence() else { return };
+        // Whoever ends it now makes the user leave when this is done.
+        let subscriptions = self.subscriptions();
+        if subscriptions.handle(topic).is_none() {
+            return;
+        }
         let mut work = self.work();
         let mut members = work.members.iter().flat_map(|members| &members.0);
         if let Some((_, member)) = members.find(|(of, _)| of == topic) {

@@ -46,7 +46,7 @@ impl Client {
         &mut self,
         topic: &T,
     ) -> Result<Subscribed, RequestError> {
-        self.subscribe_as(topic, None, false).await
+        self.subscribe_as(topic, |to| to).await
     }
 
     /// Subscribes to a topic and asks for what came after a position, as a client does that was away.
@@ -81,12 +81,11 @@ impl Client {
         topic: &T,
         since: &Position,
     ) -> Result<Subscribed, RequestError> {
-        self.subscribe_as(topic, Some(since.clone()), false).await
+        self.subscribe_as(topic, |to| client::Subscribe { since: Some(since.clone()), ..to }).await
     }
 
     /// Subscribes to a topic and asks for its state, which is `None` where the topic has none. With a position nothing but what came
-    /// after it is asked for, if that is still known: `recovered` is `true` then, and there is no state. Where the client is
-    /// subscribed already, and gives no position, its stream goes on as it is.
+    /// after it is asked for, if that is still known: `recovered` is `true` then, and there is no state.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -115,7 +114,27 @@ impl Client {
         topic: &T,
         since: Option<&Position>,
     ) -> Result<(Subscribed, Option<T::Snapshot>), RequestError> {
-        let subscribed = self.subscribe_as(topic, since.cloned(), true).await?;
+        self.ask_state(topic, |to| client::Subscribe { since: since.cloned(), ..to }).await
+    }
+
+    /// Asks for the state of a topic beside the subscription that the client has, which goes on as it is.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn snapshot_beside<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+    ) -> Result<(Subscribed, Option<T::Snapshot>), RequestError> {
+        self.ask_state(topic, |to| client::Subscribe { beside: true, ..to }).await
+    }
+
+    async fn ask_state<T: TypedTopic>(
+        &mut self,
+        topic: &T,
+        how: impl FnOnce(client::Subscribe) -> client::Subscribe,
+    ) -> Result<(Subscribed, Option<T::Snapshot>), RequestError> {
+        let subscribed =
+            self.subscribe_as(topic, |to| how(client::Subscribe { snapshot: true, ..to })).await?;
         let state = subscribed.snapshot.as_ref().map(|state| serde_json::from_str(state.get()));
         Ok((subscribed.clone(), state.transpose()?))
     }
@@ -123,11 +142,9 @@ impl Client {
     async fn subscribe_as<T: TypedTopic>(
         &mut self,
         topic: &T,
-        since: Option<Position>,
-        snapshot: bool,
+        how: impl FnOnce(client::Subscribe) -> client::Subscribe,
     ) -> Result<Subscribed, RequestError> {
-        let name = topic.topic()?.as_str().to_owned();
-        let subscribe = client::Subscribe { since, snapshot, ..client::Subscribe::to(name) };
+        let subscribe = how(client::Subscribe::to(topic.topic()?.as_str()));
         self.ask_for("$subscribe", |id| client::write_subscribe(id, &subscribe)).await
     }
 

@@ -3,6 +3,7 @@
 mod broker;
 mod calls;
 mod compression;
+mod crossing;
 mod drain;
 mod edge;
 mod full;

@@ -10,6 +10,11 @@ fn state(text: &str) -> Value {
     json!([{"text": text}])
 }
 
+/// The question for a state beside the events.
+fn beside(topic: &str) -> Value {
+    json!({"topic": topic, "snapshot": true, "beside": true})
+}
+
 impl Fixture {
     fn answer(&self, sent: &Value, offset: u64, more: &Value) {
         let mut data = json!({"epoch": "e", "offset": offset, "head": offset});
@@ -93,7 +98,7 @@ fn who_comes_later_gets_the_state_and_what_follows_it() {
     let mut first = f.subscribed(41);
     let mut late = f.live.follow(&general());
     let sent = f.sent();
-    assert_eq!(sent[0]["data"], json!({"topic": "chat:general", "snapshot": true}));
+    assert_eq!(sent[0]["data"], beside("chat:general"));
     f.event(42, "b");
     f.event(43, "c");
     assert_eq!(shown(&mut first), ["42 b", "43 c"], "the others are not disturbed");
@@ -144,10 +149,40 @@ fn a_topic_without_state_says_none_and_a_refusal_ends_it() {
     );
     let mut late = f.live.follow(&general());
     let sent = f.sent();
-    f.receive(&json!({"topic": "$error", "re": sent[0]["id"], "data": {"code": 303}}));
-    assert_eq!(shown(&mut late), ["live Fresh e 42", "ended unavailable (303)", "end"]);
+    f.receive(&json!({"topic": "$error", "re": sent[0]["id"], "data": {"code": 201}}));
+    assert_eq!(shown(&mut late), ["live Fresh e 42", "ended forbidden (201)", "end"]);
     f.event(43, "c");
     assert_eq!(shown(&mut room), ["43 c"]);
+}
+
+#[test]
+fn a_state_that_cannot_be_had_now_is_asked_for_again() {
+    let f = Fixture::connected();
+    let mut first = f.subscribed(41);
+    let mut late = f.live.follow(&general());
+    let fails = |sent: &[Value]| {
+        assert_eq!(sent[0]["data"], beside("chat:general"));
+        f.receive(&json!({"topic": "$error", "re": sent[0]["id"], "data": {"code": 303}}));
+        f.shared.turn(|engine, _| engine.deadline())
+    };
+    let elapse = |at| f.shared.turn(|engine, _| engine.elapsed(at));
+    assert_eq!(fails(&f.sent()), Some(now() + 1_000));
+    f.event(42, "b");
+    assert_eq!(f.sent(), Vec::<Value>::new());
+    elapse(now() + 1_000);
+    assert_eq!(fails(&f.sent()), Some(now() + 2_000), "by a clock that stands");
+    // The subscription had ended at the server, and comes back with all that is missing.
+    f.receive(&json!({"topic": "$unsubscribed", "data": {"topic": "chat:general", "code": 303}}));
+    elapse(now() + 30_000);
+    let sent = f.sent();
+    let of = |beside: bool| sent.iter().find(|sent| sent["data"].get("beside").is_some() == beside);
+    f.answer(of(false).unwrap(), 42, &json!({"recovered": true}));
+    f.answer(of(true).unwrap(), 42, &json!({"snapshot": state("b")}));
+    f.event(43, "c");
+    assert_eq!(shown(&mut first).last().map(String::as_str), Some("43 c"));
+    let told = shown(&mut late);
+    assert_eq!((&*told[0], &*told[1]), ("live Fresh e 41", "state [Said { text: \"b\" }] 42"));
+    assert_eq!(told.last().map(String::as_str), Some("43 c"), "{told:?}");
 }
 
 #[test]
@@ -164,7 +199,7 @@ fn what_is_held_back_has_a_bound() {
     f.answer(&asked[0], 235, &json!({"snapshot": state("w")}));
     assert_eq!(shown(&mut late), ["live Fresh e 0"]);
     let asked = f.sent();
-    assert_eq!(asked[0]["data"], json!({"topic": "chat:general", "snapshot": true}));
+    assert_eq!(asked[0]["data"], beside("chat:general"));
     f.answer(&asked[0], 298, &json!({"snapshot": state("x")}));
     assert_eq!(shown(&mut late), ["state [Said { text: \"x\" }] 298", "299 x", "300 x"]);
 
@@ -221,7 +256,7 @@ fn what_was_conflated_is_not_missing_in_a_kept_state() {
     // What was dropped is.
     f.receive(&json!({"topic": "$gap", "data":
         {"topic": "prices", "after": 8, "to": 9, "cause": "dropped"}}));
-    assert_eq!(f.sent()[0]["data"], json!({"topic": "prices", "snapshot": true}));
+    assert_eq!(f.sent()[0]["data"], beside("prices"));
 }
 
 #[test]
@@ -238,7 +273,8 @@ fn a_member_says_so_on_every_connection() {
     let f = Fixture::connected();
     let room = f.subscribed(41);
     room.present(&json!({"status": "here"})).unwrap();
-    let wish = json!({"topic": "chat:general", "snapshot": true, "presence": {"status": "here"}});
+    let mut wish = beside("chat:general");
+    wish["presence"] = json!({"status": "here"});
     let sent = f.sent();
     assert_eq!((&sent[0]["topic"], &sent[0]["data"]), (&json!("$subscribe"), &wish));
     f.answer(&sent[0], 41, &json!({}));

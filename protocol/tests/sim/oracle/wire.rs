@@ -82,12 +82,8 @@ impl Wire {
                 (Some(Ask::Subscribe { topic, since, version }), Some(reply)) => {
                     self.subscribed(truth, topic, (since, version), reply)?;
                 }
-                // Where there is no subscription, this begins one.
-                (Some(Ask::ReadState { topic }), Some(reply))
-                    if !self.flows.contains_key(&topic) =>
-                {
-                    self.begins = true;
-                    self.subscribed(truth, topic, (None, None), reply)?;
+                (Some(Ask::ReadState { topic }), Some(_)) if !self.flows.contains_key(&topic) => {
+                    return Err("there is no subscription beside which it was read".into());
                 }
                 (Some(Ask::Stream { room: Some(0) }), _) => return Err("no room".into()),
                 (Some(Ask::Subscribe { .. }), None) => return Err("no position".into()),

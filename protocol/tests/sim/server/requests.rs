@@ -49,7 +49,6 @@ pub(crate) enum Job {
     },
     /// The broker has said where it begins.
     Begin {
-        owner: Owner,
         asked: Asked,
         start: Start,
         state: Option<State>,
@@ -139,6 +138,7 @@ impl Server {
     pub(super) fn take(&mut self, socket: usize, frame: Up, env: &mut Env) {
         let job = match frame {
             Up::Subscribe { id, topic, since, version, snapshot, presence } => {
+                self.ask(socket, topic);
                 Job::Subscribe(Asked { id, topic, since, version, snapshot, presence })
             }
             Up::ReadState { id, topic, presence } if self.place(socket, topic).is_some() => {
@@ -147,8 +147,10 @@ impl Server {
                 }
                 Job::ReadState { id, topic, tries: TRIES }
             }
-            Up::ReadState { id, topic, presence } => {
-                Job::Subscribe(Asked { id, snapshot: true, presence, ..Asked::at_head(topic) })
+            Up::ReadState { id, .. } => {
+                env.oracle.saw("state of what has ended");
+                self.refuse(socket, id, ErrorCode::UNAVAILABLE);
+                return;
             }
             Up::Wish { id, wish } => Job::Wish { id, wish },
             Up::History { id, topic, range } => Job::History { id, topic, range },
@@ -189,8 +191,7 @@ impl Server {
             Job::Subscribe(Asked { id, topic, .. }) | Job::Drain(Asked { id, topic, .. })
                 if fails =>
             {
-                self.unsubscribe(socket, topic, Owner::Client, env);
-                self.refuse(socket, id, ErrorCode::UNAVAILABLE)
+                self.refuse_subscribe(socket, id, topic, ErrorCode::UNAVAILABLE, env)
             }
             Job::Subscribe(asked) if asked.snapshot => Some((0, Job::Drain(asked))),
             Job::Subscribe(asked) => self.begin(socket, Owner::Client, asked, None, env),
@@ -210,8 +211,8 @@ impl Server {
             Job::Adopt { topic } => {
                 self.begin(socket, Owner::Server, Asked::at_head(topic), None, env)
             }
-            Job::Begin { owner, asked, start, state } => {
-                self.insert(socket, owner, asked, start, state, env);
+            Job::Begin { asked, start, state } => {
+                self.insert(socket, asked, start, state, env);
                 None
             }
             Job::Unsubscribe { id, topic } => {

@@ -4,7 +4,7 @@ use tidewire_protocol::{
     Millis,
     code::ErrorCode,
     delivery::{Delivery, Included, Overflow},
-    session::Owner,
+    session::{Owner, SubscribeError},
     topic::{Reading, Start},
 };
 
@@ -59,6 +59,30 @@ pub(super) const TRIES: u32 = 3;
 const LARGE_BYTES: usize = 500;
 
 impl Server {
+    /// A client asks for a subscription.
+    pub(super) fn ask(&mut self, socket: usize, topic: usize) {
+        let Some(name) = self.local(socket, topic).map(|local| local.name.clone()) else { return };
+        if let Some(connection) = self.connection(socket) {
+            // A table that is closed says so again when it begins.
+            let _ = connection.table.ask(&name);
+        }
+    }
+
+    /// What a client may not begin it may not keep.
+    pub(super) fn refuse_subscribe(
+        &mut self,
+        socket: usize,
+        id: u32,
+        topic: usize,
+        code: ErrorCode,
+        env: &mut Env,
+    ) -> Option<(Millis, Job)> {
+        self.unsubscribe(socket, topic, Owner::Client, env);
+        let name = self.local(socket, topic)?.name.clone();
+        self.connection(socket)?.table.settle(&name);
+        self.refuse(socket, id, code)
+    }
+
     /// Begins after `since` if nothing is missing, else with the topic's state.
     pub(super) fn begin_with_state(
         &mut self,
@@ -75,8 +99,8 @@ impl Server {
         }
         if tries == 0 {
             env.oracle.saw("no state");
-            self.unsubscribe(socket, asked.topic, Owner::Client, env);
-            return self.refuse(socket, asked.id, ErrorCode::UNAVAILABLE);
+            let Asked { id, topic, .. } = asked;
+            return self.refuse_subscribe(socket, id, topic, ErrorCode::UNAVAILABLE, env);
         }
         let Some((wait, taking)) = self.take_state(socket, asked.topic, now) else {
             return self.begin(socket, Owner::Client, asked, None, env);
@@ -153,7 +177,7 @@ impl Server {
             return Some((1, Job::ReadState { id, topic, tries }));
         }
         let Some(least) = self.place(socket, topic) else {
-            return self.refuse(socket, id, ErrorCode::FORBIDDEN);
+            return self.refuse(socket, id, ErrorCode::UNAVAILABLE);
         };
         let Some((wait, taking)) = self.take_state(socket, topic, now) else {
             let reply = Reply {
@@ -180,7 +204,7 @@ impl Server {
         env: &Env,
     ) -> Option<(Millis, Job)> {
         let Some(place) = self.place(socket, topic) else {
-            return self.refuse(socket, id, ErrorCode::FORBIDDEN);
+            return self.refuse(socket, id, ErrorCode::UNAVAILABLE);
         };
         let State { at, snapshot, version } = self.taken(topic, taking);
         if at.epoch != least.epoch || at.offset < least.offset {
@@ -209,24 +233,29 @@ impl Server {
         let topic = asked.topic;
         let name = self.local(socket, topic)?.name.clone();
         let connection = self.connection(socket)?;
-        let earlier = connection.table.owner(&name);
-        if connection.table.check(&name).is_err() || (earlier.is_some() && owner == Owner::Server) {
+        if owner == Owner::Server && connection.table.handle(&name).is_some() {
             return None;
         }
-        let subscription = connection.table.remove(&name);
+        let subscription = match connection.table.begin(&name, owner) {
+            Ok(subscription) => subscription,
+            Err(SubscribeError::Ended) => {
+                env.oracle.saw("ended before it began");
+                return self.refuse_subscribe(socket, asked.id, topic, ErrorCode::FORBIDDEN, env);
+            }
+            Err(_) => return None,
+        };
         let wait = connection.broker_ms();
         let head = self.broker.topics[topic].head().offset;
         self.local(socket, topic)?.attach(head);
         self.drop_subscription(socket, subscription);
         let since = state.as_ref().map_or(asked.since, |state| Some(state.at));
         let start = self.broker.topics[topic].start(since, env.schedule.now);
-        Some((wait, Job::Begin { owner: earlier.unwrap_or(owner), asked, start, state }))
+        Some((wait, Job::Begin { asked, start, state }))
     }
 
     pub(super) fn insert(
         &mut self,
         socket: usize,
-        owner: Owner,
         asked: Asked,
         start: Start,
         state: Option<State>,
@@ -277,9 +306,8 @@ impl Server {
             }
         }
         let subscription = Subscription { topic: number, key };
-        match connection.table.insert(name, owner, subscription) {
-            Ok(earlier) => {
-                self.drop_subscription(socket, earlier);
+        match connection.table.insert(&name, subscription) {
+            Ok(()) => {
                 if is_behind {
                     self.fall_behind(socket, Cursor { topic: number, key });
                 }
@@ -287,8 +315,19 @@ impl Server {
                     self.settle_member(socket, number, presence, env);
                 }
             }
-            // The session ended meanwhile.
-            Err(_) => self.drop_subscription(socket, Some(subscription)),
+            Err(error) => {
+                if error == SubscribeError::Ended {
+                    env.oracle.saw("ended while it began");
+                    let code = ErrorCode::FORBIDDEN.0;
+                    connection.outbox.answer(Down::Unsubscribed { topic: number, code });
+                }
+                self.drop_subscription(socket, Some(subscription));
+            }
+        }
+        if id != 0
+            && let Some(connection) = self.connection(socket)
+        {
+            connection.table.settle(&name);
         }
     }
 
@@ -307,7 +346,7 @@ impl Server {
         if connection.table.owner(&name).is_some_and(|owner| owner != by) {
             return false;
         }
-        let subscription = connection.table.remove(&name);
+        let subscription = connection.table.remove(&name).flatten();
         self.drop_subscription(socket, subscription);
         self.leave(socket, topic, env);
         true
@@ -318,7 +357,7 @@ impl Server {
         let Some(name) = self.local(socket, topic).map(|local| local.name.clone()) else { return };
         self.leave(socket, topic, env);
         let Some(connection) = self.connection(socket) else { return };
-        let Some(subscription) = connection.table.remove(&name) else { return };
+        let Some(subscription) = connection.table.remove(&name).flatten() else { return };
         connection.outbox.answer(Down::Unsubscribed { topic, code: code.0 });
         self.drop_subscription(socket, Some(subscription));
     }

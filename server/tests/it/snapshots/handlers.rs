@@ -72,6 +72,13 @@ fn ask(client: Client) -> Answer {
     ask_of(client, ACCOUNT)
 }
 
+fn ask_beside(mut client: Client) -> Answer {
+    tokio::spawn(async move {
+        let answer = client.snapshot_beside(&ACCOUNT).await;
+        (client, answer.map_err(|error| error.code()))
+    })
+}
+
 /// Lets every task do what it can: time is paused, and passes only when nobody does anything.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -330,7 +337,7 @@ async fn a_snapshot_of_a_live_subscription_disturbs_nothing() {
     gate.began().await;
     publish(&live, 3..=4).await;
     seen.read_to(&mut client, 4).await;
-    let asked = ask(client);
+    let asked = ask_beside(client);
     settle().await;
     assert_eq!(gate.begun(), 1);
     publish(&live, 5..=5).await;
@@ -430,7 +437,7 @@ async fn a_snapshot_of_a_live_subscription_begins_behind_what_its_version_covers
     let live = versioned(&gate);
     let mut client = connect(&live).await;
     let mut seen = Seen::after(&client.subscribe(&ACCOUNT).await.unwrap(), vec![]);
-    let asked = ask(client);
+    let asked = ask_beside(client);
     gate.began().await;
     publish(&live, 8..=12).await;
     gate.open(1);

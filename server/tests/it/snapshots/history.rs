@@ -104,14 +104,14 @@ async fn nobody_is_shown_what_they_may_not_subscribe_to() {
     may.store(false, Ordering::Relaxed);
     // It is subscribed until somebody looks again.
     assert_eq!(client.history(&ACCOUNT, Range::last(1)).await.unwrap().events.len(), 1);
-    assert_eq!(client.subscribe_with_snapshot(&ACCOUNT, None).await.unwrap().1, Some(vec![1]));
+    assert_eq!(client.snapshot_beside(&ACCOUNT).await.unwrap().1, Some(vec![1]));
     live.topic(ACCOUNT).recheck().await;
     let refused = client.subscribe_with_snapshot(&ACCOUNT, None).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::FORBIDDEN));
 
     // What the server subscribes it to it may read, and asking for a snapshot does not make it the client's.
     live.sessions()[0].subscribe("account:7").await.unwrap();
-    assert_eq!(client.subscribe_with_snapshot(&ACCOUNT, None).await.unwrap().1, Some(vec![1]));
+    assert_eq!(client.snapshot_beside(&ACCOUNT).await.unwrap().1, Some(vec![1]));
     assert!(client.unsubscribe(&ACCOUNT).await.is_err());
 }
 
