@@ -72,14 +72,17 @@ pub(crate) enum Shown<M> {
 }
 
 /// An event of a topic's members.
+pub(crate) enum Movement<M> {
+    Members(Changes<M>),
+    Count(u64),
+}
+
 #[derive(Deserialize)]
-pub(crate) struct Movement<M> {
+pub(crate) struct Changes<M> {
     #[serde(default = "BTreeMap::new")]
     joined: BTreeMap<String, M>,
     #[serde(default)]
     left: Vec<String>,
-    #[serde(default)]
-    count: Option<u64>,
 }
 
 impl<V> Entries<V> {
@@ -141,13 +144,16 @@ impl<V> Entries<V> {
                 };
                 Some(Change::Whole)
             }
-            Event::Message { data: Movement { joined, left, count }, .. } => {
+            Event::Message { data: Movement::Count(count), .. } => {
+                self.count = Some(count);
+                Some(Change::Keys { set: Vec::new(), removed: Vec::new() })
+            }
+            Event::Message { data: Movement::Members(Changes { joined, left }), .. } => {
                 for user in &left {
                     self.entries.remove(user);
                 }
                 let set = joined.keys().cloned().collect();
                 self.entries.extend(joined);
-                self.count = count;
                 Some(Change::Keys { set, removed: left })
             }
             other => said(other),
@@ -196,22 +202,52 @@ impl<V> Unpin for Entries<V> {}
 
 impl<'de, M: DeserializeOwned> Deserialize<'de> for Shown<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members: BTreeMap<String, Box<RawValue>> = Deserialize::deserialize(deserializer)?;
-        // A count is the one number under this name. Members are what an application shows of people, so that none is a number.
-        if let (1, Some(count)) = (members.len(), members.get("count"))
-            && let Ok(count) = serde_json::from_str(count.get())
-        {
-            return Ok(Self::Count(count));
-        }
-        let read = |(user, member): (String, Box<RawValue>)| {
-            Ok((user, serde_json::from_str(member.get()).map_err(D::Error::custom)?))
-        };
-        members.into_iter().map(read).collect::<Result<_, _>>().map(Self::Members)
+        count_or(deserializer, Self::Count, Self::Members)
     }
+}
+
+impl<'de, M: DeserializeOwned> Deserialize<'de> for Movement<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        count_or(deserializer, Self::Count, Self::Members)
+    }
+}
+
+/// Of members that are counted comes a number, of others an object.
+fn count_or<'de, D: Deserializer<'de>, T, R: DeserializeOwned>(
+    deserializer: D,
+    count: fn(u64) -> T,
+    other: fn(R) -> T,
+) -> Result<T, D::Error> {
+    let data: Box<RawValue> = Deserialize::deserialize(deserializer)?;
+    if let Ok(number) = serde_json::from_str(data.get()) {
+        return Ok(count(number));
+    }
+    serde_json::from_str(data.get()).map(other).map_err(D::Error::custom)
 }
 
 impl<V> fmt::Debug for Entries<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entries").field("count", &self.size()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_of_the_name_count_is_a_member() {
+        let shown = |text: &str| match serde_json::from_str::<Shown<u64>>(text).unwrap() {
+            Shown::Members(members) => Err(members),
+            Shown::Count(count) => Ok(count),
+        };
+        assert_eq!(shown("7"), Ok(7));
+        assert_eq!(shown(r#"{"count":7}"#), Err(BTreeMap::from([("count".into(), 7)])));
+        let moved = serde_json::from_str::<Movement<u64>>(r#"{"joined":{"count":8},"count":5}"#);
+        assert!(
+            matches!(moved, Ok(Movement::Members(Changes { joined, .. })) if joined["count"] == 8)
+        );
+        assert!(matches!(serde_json::from_str::<Movement<u64>>("9"), Ok(Movement::Count(9))));
+        assert!(serde_json::from_str::<Shown<u64>>(r#"{"ann":"no number"}"#).is_err());
     }
 }

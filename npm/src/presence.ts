@@ -50,20 +50,17 @@ export function presence<Topics, Calls, const Topic extends PresenceTopicOf<Topi
 type Members = PresenceState<unknown>;
 
 function start(snapshot: unknown): Members {
-  const members = Object.entries(snapshot ?? {});
-  const [only] = members;
-  // A count is the one number under this name. Members are what an application shows of people, so that none is a number.
-  if (only?.[0] === "count" && typeof only[1] === "number" && members.length === 1) return { members: new Map(), count: only[1] };
-  return { members: new Map(members), count: members.length };
+  const members = new Map(Object.entries(snapshot ?? {}));
+  return { members, count: typeof snapshot === "number" ? snapshot : members.size };
 }
 
 function fold({ members, count }: Members, changes: readonly { readonly event: unknown }[]): Members {
   const next = new Map(members);
   for (const { event } of changes) {
-    const { joined, left, count: told } = (event ?? {}) as Readonly<Record<string, unknown>>;
+    const { joined, left } = (event ?? {}) as Readonly<Record<string, unknown>>;
     if (Array.isArray(left)) for (const user of left) next.delete(user);
     for (const [user, member] of Object.entries(joined ?? {})) next.set(user, member);
-    count = typeof told === "number" ? told : next.size;
+    count = typeof event === "number" ? event : next.size;
   }
   return { members: next, count };
 }

@@ -38,10 +38,20 @@ test("members come with a snapshot; who joins, changes and leaves follows", asyn
 test("a topic that only counts says how many there are", async () => {
   const { live, server } = await connected();
   const people = presence(live, "chat:a");
-  server.accept("p", 3, { snapshot: { count: 5_210 } });
+  server.accept("p", 3, { snapshot: 5_210 });
   assert.deepEqual(people.getSnapshot(), { members: new Map(), count: 5_210 });
-  server.event("$presence:chat:a", 4, { count: 5_211 });
+  server.event("$presence:chat:a", 4, 5_211);
   assert.equal(people.getSnapshot()?.count, 5_211);
+  live.close();
+});
+
+test("a member of the name count is a member", async () => {
+  const { live, server } = await connected();
+  const people = presence(live, "chat:a");
+  server.accept("p", 3, { snapshot: { count: 7 } });
+  assert.deepEqual(people.getSnapshot(), { members: new Map([["count", 7]]), count: 1 });
+  server.event("$presence:chat:a", 4, { joined: { count: 8 }, count: 5 });
+  assert.deepEqual(people.getSnapshot(), { members: new Map([["count", 8]]), count: 1 });
   live.close();
 });
 

@@ -111,7 +111,7 @@ impl Presence {
         let text = match shows {
             Shows::Count => {
                 let count = state.records.last().map(|record| record.event.data.get().to_owned());
-                count.unwrap_or_else(|| r#"{"count":0}"#.into())
+                count.unwrap_or_else(|| "0".into())
             }
             // Where nobody is left, what the broker gives is history, which has no keys.
             Shows::Members => snapshots::object(&state.records),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use tidewire_protocol::{presence::Timing, schema::TypedTopic};
 
 use super::{PresenceHook, PresenceRule, Wish};
@@ -83,13 +83,9 @@ impl<V: Send + Sync + 'static, T: TypedTopic> TopicHandle<'_, V, T> {
     /// # Errors
     /// If the topic has no members, or the broker fails.
     pub async fn member_count(&self) -> Result<u64, PublishError> {
-        #[derive(Deserialize)]
-        struct Count {
-            count: u64,
-        }
         let (shows, members) = self.presence().await?;
         let count = match shows {
-            Shows::Count => serde_json::from_str::<Count>(&members).map(|count| count.count),
+            Shows::Count => serde_json::from_str(&members),
             Shows::Members => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&members)
                 .map(|members| members.len() as u64),
         };

@@ -206,7 +206,7 @@ async fn who_may_not_see_a_topic_may_not_see_its_members() {
 async fn a_large_topic_counts() {
     let live = builder().build();
     let (mut eve, none) = watch(&live, "eve", "hall").await;
-    assert_eq!(none, json!({ "count": 0 }));
+    assert_eq!(none, json!(0));
     let mut members = Vec::new();
     for n in 0..10 {
         let mut member = enter(&live, &format!("user{n}")).await;
@@ -214,12 +214,12 @@ async fn a_large_topic_counts() {
         member.request("$subscribe", &wish).await.unwrap();
         members.push(member);
     }
-    assert_eq!(told(&mut eve, "hall").await, json!({ "count": 10 }));
+    assert_eq!(told(&mut eve, "hall").await, json!(10));
     members.truncate(3);
-    assert_eq!(told(&mut eve, "hall").await, json!({ "count": 3 }));
+    assert_eq!(told(&mut eve, "hall").await, json!(3));
     assert_eq!(live.topic(Hall).member_count().await, Ok(3));
     let (_, some) = watch(&live, "eve", "hall").await;
-    assert_eq!(some, json!({ "count": 3 }));
+    assert_eq!(some, json!(3));
 }
 
 #[tokio::test(start_paused = true)]
