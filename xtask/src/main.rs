@@ -78,7 +78,8 @@ fn run(mut arguments: Parser) -> Result<ExitCode> {
         Some("demo") => {
             let example = match arguments.next().map_err(usage)? {
                 None => &demo::CHAT,
-                Some(Arg::Value(name)) if name == "leptos" => {
+                // By its name here, and that of its folder.
+                Some(Arg::Value(name)) if name == "leptos" || name == "leptos-chat" => {
                     none(arguments)?;
                     return leptos::demo(&Project::open()?).map(done);
                 }
