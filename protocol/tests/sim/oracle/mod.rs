@@ -46,8 +46,6 @@ pub(crate) struct Oracle {
     wires: BTreeMap<usize, Wire>,
     /// By client and topic: how often a recovery could come to nothing.
     losses: Vec<Vec<usize>>,
-    /// Whether the frame that came last begins a subscription although it was asked for beside one.
-    begins: bool,
     /// By client and topic: how many more asks there are reasons for.
     reasons: Vec<Vec<i64>>,
     fault: Option<String>,
@@ -67,7 +65,6 @@ impl Oracle {
             accounts: vec![vec![None; topics]; setup.clients],
             wires: BTreeMap::new(),
             losses: vec![vec![0; topics]; setup.clients],
-            begins: false,
             reasons: vec![vec![0; topics]; setup.clients],
             fault: None,
             seen: BTreeMap::new(),
@@ -275,7 +272,6 @@ impl Oracle {
             self.reasons[client][topic] += 1;
         }
         let result = wire.received(&self.truth, frame);
-        self.begins = wire.begins;
         self.check(result.map_err(|fault| format!("client {client} gets {frame:?}: {fault}")));
         match *frame {
             Down::Gap { cause: 4, .. } => self.saw("included"),
@@ -358,10 +354,6 @@ impl Oracle {
         now: Millis,
     ) {
         let &Reply { at, snapshot: Some(ref snapshot), version, .. } = reply else { return };
-        if self.begins && at.epoch == from.epoch && at.offset < from.offset {
-            // Of a server that had subscribed the client and, since it came back, has not: whoever reads it asks once more.
-            return self.saw("an old state");
-        }
         self.saw("state read");
         let result = match &mut self.accounts[client][topic] {
             Some(account) => {

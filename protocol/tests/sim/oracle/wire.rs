@@ -11,8 +11,6 @@ use crate::frames::{At, Down, Record, Reply, Up};
 pub(super) struct Wire {
     flows: BTreeMap<usize, Flow>,
     asks: BTreeMap<u32, Ask>,
-    /// The frame that came last is the state of what was not subscribed: it begins a subscription, wherever the client stood.
-    pub(super) begins: bool,
 }
 
 /// A topic's events on this socket.
@@ -75,7 +73,6 @@ impl Wire {
     }
 
     pub(super) fn received(&mut self, truth: &Truth, frame: &Down) -> Result<(), String> {
-        self.begins = false;
         match *frame {
             Down::Reply { re, ref reply } => match (self.asks.remove(&re), reply) {
                 (None, _) => return Err("it answers nothing".into()),
