@@ -122,7 +122,8 @@ impl<V: Send + Sync + 'static> Request<V> {
                 Subscribed { position, head, recovered, version: None, snapshot: None };
             match beginning {
                 Beginning::Snapshot(taken) => {
-                    let version = taken.version.map(|version| version.to_string());
+                    let version = taken.version.filter(|_| began.leaves_out);
+                    let version = version.map(|version| version.to_string());
                     self.reply_with(&Subscribed { version, ..subscribed }, taken);
                 }
                 _ => self.reply(&Subscribed { recovered: began.recovered, ..subscribed }),

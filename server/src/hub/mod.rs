@@ -70,6 +70,8 @@ pub(crate) struct Reader<'a> {
     /// Its frames carry positions.
     pub(crate) is_full: bool,
     pub(crate) overflow: Overflow,
+    /// Events that it has by its snapshot's version do not come. Not where the subscription outlives that snapshot.
+    pub(crate) leaves_out: bool,
 }
 
 /// Keeps a [`Local`] attached.
@@ -101,6 +103,8 @@ pub(crate) struct Began {
     pub(crate) head: u64,
     pub(crate) recovered: Option<bool>,
     pub(crate) is_catching_up: bool,
+    /// As its reader's.
+    pub(crate) leaves_out: bool,
 }
 
 impl Hub {
@@ -145,7 +149,7 @@ impl Hub {
         beginning: Beginning<'_>,
         answer: impl FnOnce(&Began) + Send,
     ) -> Result<Option<(Subscription, Began)>, BrokerError> {
-        let Reader { session, outbox, is_full, overflow } = reader;
+        let Reader { session, outbox, is_full, overflow, leaves_out } = reader;
         let local = self.local(topic);
         local.local.attach().await?;
         let (start, place) = self.broker.start(topic, beginning.since()).await?;
@@ -173,13 +177,14 @@ impl Hub {
                 Start::Lost => Some(false),
             },
             is_catching_up: delivery.is_catching_up(),
+            leaves_out,
         };
         let key = state.subscribers.insert(Subscriber {
             session: Arc::clone(session),
             outbox: Arc::clone(outbox),
             is_full,
             delivery,
-            included: beginning.included(start),
+            included: if leaves_out { beginning.included(start) } else { Included::NOTHING },
         });
         answer(&began);
         drop(state);

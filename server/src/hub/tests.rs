@@ -72,8 +72,13 @@ async fn subscribe_with(
     overflow: Overflow,
 ) -> (Subscription, Began) {
     let session = "s".into();
-    let reader =
-        super::Reader { session: &session, outbox: &reader.outbox, is_full: true, overflow };
+    let reader = super::Reader {
+        session: &session,
+        outbox: &reader.outbox,
+        is_full: true,
+        overflow,
+        leaves_out: true,
+    };
     let beginning = since.map_or(Beginning::Head, |since| Beginning::Since(since, None));
     hub.subscribe(topic, reader, beginning, |_| {}).await.unwrap().unwrap()
 }

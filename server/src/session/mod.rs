@@ -142,6 +142,7 @@ impl<V: Send + Sync + 'static> Session<V> {
     ) -> Result<(), SubscribeError> {
         let Inner { live, outbox, .. } = &*self.inner;
         let _one_at_a_time = self.inner.subscribing.take().await;
+        let leaves_out;
         {
             let mut subscriptions = self.subscriptions();
             let asks_for_position = owner == Owner::Client && self.is_full();
@@ -150,12 +151,14 @@ impl<V: Send + Sync + 'static> Session<V> {
                 return Ok(());
             }
             let earlier = subscriptions.begin(&topic, owner)?;
+            // The server's goes on for a client that has ended its own and did not take the snapshot.
+            leaves_out = subscriptions.owner(&topic) == Some(Owner::Client);
             drop(subscriptions);
             drop(earlier);
         }
         let is_full = self.is_full();
         let overflow = live.overflow_of(&topic);
-        let reader = Reader { session: &self.inner.id, outbox, is_full, overflow };
+        let reader = Reader { session: &self.inner.id, outbox, is_full, overflow, leaves_out };
         let subscribed = live.hub().subscribe(&topic, reader, beginning, answer).await;
         let (subscription, began) = match subscribed {
             Ok(Some(begun)) => begun,

@@ -206,7 +206,7 @@ impl Server {
         let Some(place) = self.place(socket, topic) else {
             return self.refuse(socket, id, ErrorCode::UNAVAILABLE);
         };
-        let State { at, snapshot, version } = self.taken(topic, taking);
+        let State { at, snapshot, .. } = self.taken(topic, taking);
         if at.epoch != least.epoch || at.offset < least.offset {
             if tries == 0 {
                 return self.refuse(socket, id, ErrorCode::UNAVAILABLE);
@@ -215,7 +215,7 @@ impl Server {
             return Some((wait, Job::StateTaken { id, topic, least, taking, tries: tries - 1 }));
         }
         let head = place.offset.max(at.offset);
-        let reply = Reply { at, head, recovered: None, snapshot: Some(snapshot), version };
+        let reply = Reply { at, head, recovered: None, snapshot: Some(snapshot), version: None };
         let frame = Down::Reply { re: id, reply: Some(reply) };
         self.connection(socket)?.outbox.send_uncounted(vec![frame]);
         None
@@ -264,6 +264,8 @@ impl Server {
         let Asked { id, topic: number, since, version, presence, .. } = asked;
         let (epoch, overflow) =
             (self.broker.topics[number].epoch, self.broker.topics[number].rule.overflow);
+        let Some(name) = self.local(socket, number).map(|local| local.name.clone()) else { return };
+        let owner = self.connection(socket).and_then(|connection| connection.table.owner(&name));
         let Some(local) = self.local(socket, number) else { return };
         let delivery = match (start, &state) {
             (start, Some(state))
@@ -287,14 +289,14 @@ impl Server {
             (None, Start::Lost) => Some(false),
         };
         // What the client has still of an earlier snapshot counts where it goes on.
+        let leaves_out = owner == Some(Owner::Client);
+        let of_state = state.as_ref().and_then(|state| state.version).filter(|_| leaves_out);
         let has = match &state {
-            Some(state) => state.version,
-            None => version.filter(|_| recovered == Some(true)),
+            Some(_) => of_state,
+            None => version.filter(|_| leaves_out && recovered == Some(true)),
         };
         let included = Included::up_to(has);
         let key = local.insert(Subscriber { socket, delivery, included });
-        let name = local.name.clone();
-        let of_state = state.as_ref().and_then(|state| state.version);
         let snapshot = state.map(|state| state.snapshot);
         let reply = Reply { at, head, recovered, snapshot, version: of_state };
         let Some(connection) = self.connection(socket) else { return };

@@ -126,6 +126,7 @@ async fn a_plain_reader_is_told_of_no_gap() {
         outbox: &reader.outbox,
         is_full: false,
         overflow: Overflow::DropOldest,
+        leaves_out: true,
     };
     let _subscription =
         world.hub.subscribe(&world.topic, plain, Beginning::Head, |_| {}).await.unwrap();
@@ -159,8 +160,13 @@ async fn check_late_snapshot(overflow: Overflow, expected: Option<Vec<Value>>) {
     world.publish(200, 10).await;
     let reader = Reader::with_queue(QUEUE);
     let session = "late".into();
-    let late =
-        super::super::Reader { session: &session, outbox: &reader.outbox, is_full: true, overflow };
+    let late = super::super::Reader {
+        session: &session,
+        outbox: &reader.outbox,
+        is_full: true,
+        overflow,
+        leaves_out: true,
+    };
     let beginning = Beginning::Snapshot(&taken);
     let hub = Arc::clone(&world.hub);
     let can_begin = hub.can_begin(&world.topic, beginning, overflow).await;

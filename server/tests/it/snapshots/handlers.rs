@@ -426,6 +426,32 @@ async fn what_a_client_publishes_has_the_version_that_the_hook_says() {
     assert_eq!(seen.numbers, [11, 12]);
 }
 
+/// The server's subscription goes on when the client has ended its own, perhaps before it had the snapshot.
+#[tokio::test(start_paused = true)]
+async fn what_the_server_subscribed_leaves_out_nothing() {
+    let gate = Shared::default();
+    let live = versioned(&gate);
+    let client = connect(&live).await;
+    live.sessions()[0].subscribe("account:7").await.unwrap();
+    let asked = ask(client);
+    gate.began().await;
+    publish(&live, 8..=11).await;
+    gate.open(1);
+    let (mut client, answer) = asked.await.unwrap();
+    let (subscribed, state) = answer.unwrap();
+    assert_eq!((subscribed.version.as_deref(), state), (None, Some(vec![])));
+    let mut numbers: Vec<u64> = vec![];
+    while numbers.len() < 8 {
+        let frame = client.next().await.unwrap();
+        if frame.topic != "$subscribed" {
+            assert_eq!(frame.topic, "account:7");
+            numbers.push(frame.decode().unwrap());
+        }
+    }
+    // Of the server's subscription until the reply, and of the position that it names.
+    assert_eq!(numbers, [8, 9, 10, 11, 8, 9, 10, 11]);
+}
+
 async fn answer_epoch(client: &mut Client) -> Position {
     let history = client.history(&ACCOUNT, Range::last(1)).await.unwrap();
     Position { epoch: history.epoch, offset: history.head }
