@@ -115,7 +115,7 @@ test("a component that comes back within the grace period finds its topic, and l
   // A component that was gone has a store of its own, whose state comes by a snapshot; on the wire the subscription goes on.
   await update(createElement(Room));
   const { id, data } = server.takeOne("$subscribe");
-  assert.deepEqual(data, { topic: "chat:a", snapshot: true });
+  assert.deepEqual(data, { topic: "chat:a", snapshot: true, beside: true });
   server.reply(id, { epoch: "e", offset: 1, head: 1, snapshot: [say("1")] });
   await frame();
   assert.equal(place.textContent, "live 1");

@@ -138,7 +138,8 @@ impl Wire {
         }
         truth.exists(topic, At { offset: head, ..at })?;
         let is_servers = self.flows.get(&topic).is_some_and(|flow| flow.is_servers);
-        let version = if recovered == Some(true) { has } else { version };
+        // Of the server's own nothing is left out.
+        let version = if recovered == Some(true) { has.filter(|_| !is_servers) } else { version };
         self.flows.insert(topic, Flow { version, at, waived: 0, is_servers });
         Ok(())
     }

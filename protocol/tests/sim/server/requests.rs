@@ -52,6 +52,7 @@ pub(crate) enum Job {
         asked: Asked,
         start: Start,
         state: Option<State>,
+        leaves_out: bool,
     },
     /// The application subscribes the session of itself.
     Adopt {
@@ -211,8 +212,8 @@ impl Server {
             Job::Adopt { topic } => {
                 self.begin(socket, Owner::Server, Asked::at_head(topic), None, env)
             }
-            Job::Begin { asked, start, state } => {
-                self.insert(socket, asked, start, state, env);
+            Job::Begin { asked, start, state, leaves_out } => {
+                self.insert(socket, asked, start, (state, leaves_out), env);
                 None
             }
             Job::Unsubscribe { id, topic } => {

@@ -244,13 +244,14 @@ impl Server {
             }
             Err(_) => return None,
         };
+        let leaves_out = connection.table.owner(&name) == Some(Owner::Client);
         let wait = connection.broker_ms();
         let head = self.broker.topics[topic].head().offset;
         self.local(socket, topic)?.attach(head);
         self.drop_subscription(socket, subscription);
         let since = state.as_ref().map_or(asked.since, |state| Some(state.at));
         let start = self.broker.topics[topic].start(since, env.schedule.now);
-        Some((wait, Job::Begin { asked, start, state }))
+        Some((wait, Job::Begin { asked, start, state, leaves_out }))
     }
 
     pub(super) fn insert(
@@ -258,14 +259,12 @@ impl Server {
         socket: usize,
         asked: Asked,
         start: Start,
-        state: Option<State>,
+        (state, leaves_out): (Option<State>, bool),
         env: &mut Env,
     ) {
         let Asked { id, topic: number, since, version, presence, .. } = asked;
         let (epoch, overflow) =
             (self.broker.topics[number].epoch, self.broker.topics[number].rule.overflow);
-        let Some(name) = self.local(socket, number).map(|local| local.name.clone()) else { return };
-        let owner = self.connection(socket).and_then(|connection| connection.table.owner(&name));
         let Some(local) = self.local(socket, number) else { return };
         let delivery = match (start, &state) {
             (start, Some(state))
@@ -289,7 +288,6 @@ impl Server {
             (None, Start::Lost) => Some(false),
         };
         // What the client has still of an earlier snapshot counts where it goes on.
-        let leaves_out = owner == Some(Owner::Client);
         let of_state = state.as_ref().and_then(|state| state.version).filter(|_| leaves_out);
         let has = match &state {
             Some(_) => of_state,
@@ -297,6 +295,7 @@ impl Server {
         };
         let included = Included::up_to(has);
         let key = local.insert(Subscriber { socket, delivery, included });
+        let name = local.name.clone();
         let snapshot = state.map(|state| state.snapshot);
         let reply = Reply { at, head, recovered, snapshot, version: of_state };
         let Some(connection) = self.connection(socket) else { return };
