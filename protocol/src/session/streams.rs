@@ -75,16 +75,16 @@ impl<T> Streams<T> {
     /// A call streams from now on, `until` its client waits no longer. There is room for so many items, `None` for any number.
     ///
     /// # Errors
-    /// With [`ErrorCode::LIMIT`], where the session has as many as it may.
+    /// With [`ErrorCode::LIMIT`] and what it was to be taken from, where the session has as many as it may.
     pub fn begin(
         &mut self,
         id: u64,
         room: Option<u64>,
         until: Option<Millis>,
         source: T,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), (ErrorCode, T)> {
         if self.running.len() >= self.limits.streams {
-            return Err(ErrorCode::LIMIT);
+            return Err((ErrorCode::LIMIT, source));
         }
         self.running.push_back(Stream { id, source, until: until.into(), room, sent: false });
         Ok(())
@@ -162,9 +162,14 @@ impl<T> Streams<T> {
         self.pass_on();
     }
 
-    /// Whose turn it is has ended.
-    pub fn handle_end(&mut self) {
-        self.running.pop_front();
+    /// Whose turn it is has ended. Returns what it was taken from.
+    pub fn handle_end(&mut self) -> Option<T> {
+        self.running.pop_front().map(|stream| stream.source)
+    }
+
+    /// Ends all: what each was taken from.
+    pub fn into_sources(self) -> impl Iterator<Item = T> {
+        self.running.into_iter().map(|stream| stream.source)
     }
 
     fn pass_on(&mut self) {
@@ -197,7 +202,7 @@ mod tests {
         let mut streams = Streams::new(LIMITS);
         assert_eq!(streams.begin(1, Some(3), None, ()), Ok(()));
         assert_eq!(streams.begin(2, None, None, ()), Ok(()));
-        assert_eq!(streams.begin(3, None, None, ()), Err(ErrorCode::LIMIT));
+        assert_eq!(streams.begin(3, None, None, ()), Err((ErrorCode::LIMIT, ())));
         let mut next = |bytes| {
             assert!(streams.begin_page(false));
             page(&mut streams, bytes)
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(streams.turn(), None);
         assert!(streams.begin_page(true), "nothing was sent");
         streams.turn().unwrap();
-        streams.handle_end();
+        assert_eq!(streams.handle_end(), Some(()));
         assert_eq!(page(&mut streams, 1), [2, 2, 2, 2]);
         assert!(!streams.begin_page(true) && streams.begin_page(true));
     }

@@ -18,7 +18,7 @@ use tidewire_protocol::{
 };
 
 use super::{
-    Connection, Panic,
+    Connection, Panic, end,
     requests::{Frame, decode, refuse},
     streams::{Begun, Streams},
 };
@@ -81,15 +81,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
             refuse(session.outbox(), true, id, "$call", &refusal);
             None
         };
-        let (call, handle) = abortable(AssertUnwindSafe(call).catch_unwind());
+        let (call, handle) = abortable(call);
+        // `map` drops what was aborted, which may panic like any other end of it; an aborted call has ended as much as any other.
+        let call = AssertUnwindSafe(call.map(|ended| ended.unwrap_or(None))).catch_unwind();
         let calls = self.calls.get_or_insert_default();
         let number = calls.begun;
         calls.begun += 1;
         calls.handles.push(Running { number, id, handle });
-        calls.running.push(Box::pin(call.map(move |ended| {
-            // An aborted call has ended as much as any other.
-            (number, ended.unwrap_or(Ok(None)).map_err(|_| Panic))
-        })));
+        calls.running.push(Box::pin(call.map(move |ended| (number, ended.map_err(|_| Panic)))));
     }
 
     /// Cancels the call that a frame names, wherever it is. One that has ended, or never was, is no error.
@@ -103,7 +102,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
             self.core.handle_call_dropped(bytes, self.now());
         } else if let Some(at) = calls.handles.iter().position(|running| running.id == Some(id)) {
             calls.handles.remove(at).handle.abort();
-        } else if calls.streams.cancel(id).is_none() {
+        } else if let Some(items) = calls.streams.cancel(id) {
+            if end(items).is_err() {
+                return self.outbox.close(CloseReason::Panic);
+            }
+        } else {
             return;
         }
         self.refuse(Some(id), "$call", &Refusal::new(ErrorCode::CANCELLED));
@@ -126,10 +129,13 @@ impl<V: Send + Sync + 'static> Connection<V> {
             calls.handles.retain(|running| running.number != number);
             self.core.handle_call_ended();
             moved = true;
-            match ended {
-                Ok(None) => {}
+            let begun = match ended {
                 Ok(Some(begun)) => begun.begin(&mut calls.streams, &self.outbox),
-                Err(Panic) => self.outbox.close(CloseReason::Panic),
+                Ok(None) => Ok(()),
+                Err(Panic) => Err(Panic),
+            };
+            if begun.is_err() {
+                self.outbox.close(CloseReason::Panic);
             }
         }
         moved
@@ -137,7 +143,9 @@ impl<V: Send + Sync + 'static> Connection<V> {
 
     /// Drops every call: their client is gone.
     pub(super) fn drop_calls(&mut self) {
-        self.calls = None;
+        let Some(calls) = self.calls.take() else { return };
+        let Calls { running, streams, .. } = *calls;
+        let _ = running.into_iter().map(end).chain(streams.into_sources().map(end)).count();
     }
 
     /// Gives back the memory of earlier calls, if none is under way.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tidewire_protocol::Millis;
 
-use super::{Connection, input::with_scratch};
+use super::{Connection, end, input::with_scratch};
 use crate::{
     clock::millis,
     close::CloseReason,
@@ -51,13 +51,15 @@ impl<V: Send + Sync + 'static> Connection<V> {
             later.behind.clear();
             later.reading_on = None;
         }
-        self.greeting = None;
+        // From here on a panic in what is dropped changes nothing any more.
+        let _ = end(self.greeting.take());
         self.drop_calls();
         self.unread = Box::default();
         if !matches!(reason, CloseReason::Client { .. }) {
             self.drop_waiting();
         }
-        if matches!(reason, CloseReason::Timeout(_)) && self.hook.take().is_some() {
+        if matches!(reason, CloseReason::Timeout(_)) && self.hook.is_some() {
+            let _ = end(self.hook.take());
             self.core.handle_hook_ended();
         }
         let socket = if *reason == CloseReason::Lost { Socket::Gone } else { Socket::Flushing };
@@ -94,7 +96,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             if at > now {
                 return self.poll_until(at);
             }
-            self.hook = None;
+            let _ = end(self.hook.take());
             self.core.handle_hook_ended();
             self.drop_waiting();
             return true;

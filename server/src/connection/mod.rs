@@ -59,6 +59,11 @@ type RunningHook = BoxFuture<Result<(), Panic>>;
 /// A hook panicked; the panic hook has printed what there is to say.
 pub(crate) struct Panic;
 
+/// Drops what is the application's, and may panic in it. Each on its own: a second panic while one unwinds would end the process.
+fn end<T>(value: T) -> Result<(), Panic> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(|_| Panic)
+}
+
 pub(crate) struct Connection<V: Send + Sync + 'static> {
     live: Live<V>,
     outbox: Arc<Outbox>,

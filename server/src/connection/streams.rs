@@ -15,7 +15,7 @@ use tidewire_protocol::{
 };
 
 use super::{
-    Connection,
+    Connection, Panic, end,
     requests::{decode, refuse},
 };
 use crate::{calls::Items, close::CloseReason, error::Refusal, outbox::Outbox};
@@ -44,12 +44,13 @@ impl Begun {
     }
 
     /// Lets it begin, unless there are as many as there may be.
-    pub(super) fn begin(self, streams: &mut Streams, outbox: &Outbox) {
+    pub(super) fn begin(self, streams: &mut Streams, outbox: &Outbox) -> Result<(), Panic> {
         let Self { id, items, until, room } = self;
-        if let Err(code) = streams.begin(id, room, until, items) {
-            let refusal = Refusal::new(code).message("the session has as many streams as it may");
-            refuse(outbox, true, Some(id), "$call", &refusal);
-        }
+        let Err((code, items)) = streams.begin(id, room, until, items) else { return Ok(()) };
+        end(items)?;
+        let refusal = Refusal::new(code).message("the session has as many streams as it may");
+        refuse(outbox, true, Some(id), "$call", &refusal);
+        Ok(())
     }
 }
 
@@ -64,18 +65,19 @@ fn fill_page(streams: &mut Streams, cx: &mut Context<'_>, outbox: &Outbox) -> bo
                 page.push(&frame);
                 streams.handle_item(frame.len());
             }
-            Ok(Poll::Ready(end)) => {
+            step => {
                 moved = true;
                 page.send(outbox);
-                streams.handle_end();
-                match end {
-                    Some(Err(refusal)) => refuse(outbox, true, Some(id), "$call", &refusal),
-                    _ => outbox.answer_text(&server::write_reply(id, &())),
+                match (step, end(streams.handle_end())) {
+                    (Ok(Poll::Ready(Some(Err(refusal)))), Ok(())) => {
+                        refuse(outbox, true, Some(id), "$call", &refusal);
+                    }
+                    (Ok(_), Ok(())) => outbox.answer_text(&server::write_reply(id, &())),
+                    (Err(_), _) | (_, Err(Panic)) => {
+                        outbox.close(CloseReason::Panic);
+                        return true;
+                    }
                 }
-            }
-            Err(_) => {
-                outbox.close(CloseReason::Panic);
-                return true;
             }
         }
     }
@@ -125,8 +127,14 @@ impl<V: Send + Sync + 'static> Connection<V> {
             return false;
         };
         let (streams, mut moved) = (&mut calls.streams, false);
-        while let Some((id, _)) = streams.handle_timeout(self.now) {
-            refuse(&self.outbox, true, Some(id), "$call", &Refusal::new(ErrorCode::TIMEOUT));
+        while let Some((id, items)) = streams.handle_timeout(self.now) {
+            match end(items) {
+                Ok(()) => {
+                    let refusal = Refusal::new(ErrorCode::TIMEOUT);
+                    refuse(&self.outbox, true, Some(id), "$call", &refusal);
+                }
+                Err(Panic) => self.outbox.close(CloseReason::Panic),
+            }
             moved = true;
         }
         let others_wait = self.later.as_ref().is_some_and(|later| later.reads_history());

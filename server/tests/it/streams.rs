@@ -3,6 +3,7 @@
 mod application;
 mod limits;
 mod pace;
+mod panics;
 
 use std::sync::{
     Arc,

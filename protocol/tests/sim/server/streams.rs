@@ -101,7 +101,7 @@ impl Connection {
     ) -> Result<(), ErrorCode> {
         let source = Source { payload, supply, given: 0, ready_at: env.schedule.now };
         let streaming = &mut self.calls.streaming;
-        if let Err(code) = streaming.core.begin(id.into(), room, until, source) {
+        if let Err((code, _)) = streaming.core.begin(id.into(), room, until, source) {
             env.oracle.stream_gives_end(payload, Err(code));
             if streaming.open < streaming.most {
                 env.oracle.fail(format!("one of {} streams is refused", streaming.open + 1));
