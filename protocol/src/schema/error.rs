@@ -48,9 +48,7 @@ pub enum ExportError {
     },
     /// A type is not in JSON what it is in TypeScript.
     #[error(
-        "`{place}` of `{entry}`, in the Rust type `{rust}`, is not in JSON what it is in TypeScript: {what}. An attribute \
-         of serde that ts-rs does not follow may be why ({attributes}): take it away, or say what JSON has by \
-         `#[ts(type = \"…\")]`, `#[ts(as = \"…\")]` or `#[ts(optional)]` there"
+        "`{place}` of `{entry}`, in the Rust type `{rust}`, is not in JSON what it is in TypeScript: {what}. {mend}"
     )]
     Unhonoured {
         /// The entry's pattern or name.
@@ -61,8 +59,8 @@ pub enum ExportError {
         rust: &'static str,
         /// What is different.
         what: String,
-        /// The attributes that do such things.
-        attributes: &'static str,
+        /// The attributes that do such things, and what to do about them.
+        mend: String,
     },
     /// Entries no longer work with earlier versions of them.
     #[error(

@@ -156,23 +156,36 @@ fn check_samples(entry: &Entry, parts: &[Part]) -> Result<(), ExportError> {
         let is_written = part.way() == Way::ToPages;
         if let Err(Fault { path, what }) = sample::check(&Shape::of(&part.types), round, is_written)
         {
-            let attributes = if what.starts_with("reading") {
-                "`deserialize_with`, `from`, `try_from`, `transparent`, `rename(deserialize = …)`, `with` on a variant"
-            } else if what.starts_with("JSON has `null`") {
-                "`#[ts(optional)]` without `skip_serializing_if`, `serialize_with`"
-            } else {
-                "`skip_serializing_if`, `skip_serializing`, `serialize_with`, `into`, `rename(serialize = …)`, `with` on a variant"
-            };
             return Err(ExportError::Unhonoured {
                 entry: entry.key,
                 rust: part.types.owner(&path),
                 place: format!("{}{path}", part.role),
+                mend: mend(&what),
                 what,
-                attributes,
             });
         }
     }
     Ok(())
+}
+
+/// Which attributes may be why JSON is not what TypeScript says, and what to do about them.
+fn mend(what: &str) -> String {
+    if what.starts_with("JSON has `null`") {
+        return "`#[ts(optional)]` says that the field is absent where there is nothing, and serde writes `null`: write it as \
+                `#[serde(default, skip_serializing_if = \"Option::is_none\")]` with `#[ts(optional)]`, or take \
+                `#[ts(optional)]` away, for `T | null`. Or a `serialize_with` writes `null`: say so by \
+                `#[ts(type = \"…\")]`"
+            .to_owned();
+    }
+    let attributes = if what.starts_with("reading") {
+        "`deserialize_with`, `from`, `try_from`, `transparent`, `rename(deserialize = …)`, `with` on a variant"
+    } else {
+        "`skip_serializing_if`, `skip_serializing`, `serialize_with`, `into`, `rename(serialize = …)`, `with` on a variant"
+    };
+    format!(
+        "An attribute of serde that ts-rs does not follow may be why ({attributes}): take it away, or say what JSON \
+         has by `#[ts(type = \"…\")]`, `#[ts(as = \"…\")]` or `#[ts(optional)]` there"
+    )
 }
 
 /// The declarations of a module by name.

@@ -2,6 +2,12 @@
 
 mod client;
 #[cfg(feature = "schema")]
+#[expect(
+    unreachable_pub,
+    reason = "docs/schema.md shows what an application has in a crate of its own"
+)]
+mod declaration;
+#[cfg(feature = "schema")]
 mod export;
 #[cfg(feature = "json")]
 mod frames;

@@ -75,6 +75,29 @@ fn what_serde_writes_otherwise_is_refused() {
         event: u8, presence: Member);
 }
 
+/// The one who wrote `#[ts(optional)]` is not told to write it.
+#[test]
+fn an_optional_that_is_written_as_null_is_told_what_it_lacks() {
+    let error = outcome!(
+        [pub(super) struct Event { #[serde(default)] #[ts(optional)] mood: Option<String> }]
+        event: Event)
+    .unwrap_err();
+    let text = error.to_string();
+    let mend =
+        r#"`#[serde(default, skip_serializing_if = "Option::is_none")]` with `#[ts(optional)]`"#;
+    assert!(text.contains("`event.mood`") && text.contains(mend), "{text}");
+    let module = exported!(
+        [pub(super) struct Event {
+            #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)] mood: Option<String>,
+            #[serde(default)] note: Option<String>
+        }]
+        event: Event, publish: Event);
+    assert!(
+        module.contains("mood?: string;") && module.contains("note: string | null;"),
+        "{module}"
+    );
+}
+
 #[test]
 fn what_serde_reads_otherwise_is_refused() {
     refused!("publish.at" "Publish" "invalid type: integer `1`, expected a string":

@@ -33,7 +33,9 @@ pub(crate) fn run(project: &Project, check: bool) -> Result {
     let mut stale = Vec::new();
     let mut outputs = outputs()?;
     outputs.push(wire(project)?);
-    for path in ["README.md", "docs/server.md", "docs/outbox.md", "docs/rust-client.md"] {
+    for path in
+        ["README.md", "docs/schema.md", "docs/server.md", "docs/outbox.md", "docs/rust-client.md"]
+    {
         outputs.push(document(project, path)?);
     }
     for output in outputs {
