@@ -21,6 +21,7 @@ const STYLES: [&str; 7] = ["tokens", "base", "shell", "sidebar", "messages", "co
 
 /// Builds the page, and serves it with the chat's server until it is interrupted.
 pub(crate) fn demo(project: &Project) -> Result {
+    demo::listens("leptos")?;
     page(project, Profile::Wasm)?;
     let server = server::build(project, CHAT.server)?;
     announce("serving the chat in Leptos; Ctrl-C stops it");

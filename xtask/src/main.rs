@@ -36,7 +36,7 @@ use suites::Length;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo [EXAMPLE]             build chat, guestbook, leptos or prices, and serve it on 127.0.0.1, port PORT or 3000
+  demo [EXAMPLE]             build chat, guestbook, leptos or prices, and serve it on 127.0.0.1:3000
   test [--long] [SUITE...]   run every suite, or those named; --list names them
   codegen [--check]          write the generated files, or say which are stale
   wasm                       build the WASM core of the npm package
@@ -50,11 +50,19 @@ usage: cargo xtask TASK
   ci                         run .ci/run on a clean clone of the last commit
 
 environment
+  PORT, HOST                    where demo listens
   TIDEWIRE_WASM=rustup|debian   who compiles to WASM; unset: the first that is to be had
   CHROMIUM, CHROMEDRIVER        the browser and its driver, where PATH has no Chromium
   PYTHON2                       Python 2.7, where neither PATH nor pyenv has it";
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1).peekable();
+    // What Cargo calls passes its words on.
+    let is_for_people = words.peek().is_none_or(|task| task != "test-runner");
+    if is_for_people && words.any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     match run(Parser::from_env()) {
         Ok(code) => code,
         Err(failure) => {
@@ -67,10 +75,6 @@ fn main() -> ExitCode {
 fn run(mut arguments: Parser) -> Result<ExitCode> {
     let task = match arguments.next().map_err(usage)? {
         Some(Arg::Value(task)) => task,
-        Some(Arg::Short('h') | Arg::Long("help")) => {
-            println!("{USAGE}");
-            return Ok(ExitCode::SUCCESS);
-        }
         Some(other) => return Err(usage(other.unexpected())),
         None => return Err(usage("no task is named")),
     };

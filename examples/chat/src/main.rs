@@ -46,7 +46,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/ws", live.handler())
         .route("/metrics", metrics)
         .fallback_service(ServeDir::new(web));
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     writeln!(io::stdout(), "chat at http://{}", listener.local_addr()?)?;
     let stopped = async { drop(stop().await) };
     tidewire::serve(listener, app).shutdown(live.shutdown(), stopped).await;

@@ -37,7 +37,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build();
 
     let app = Router::new().route("/ws", live.handler());
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     writeln!(io::stdout(), "complete at ws://{}/ws", listener.local_addr()?)?;
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
     tidewire::serve(listener, app).shutdown(live.shutdown(), interrupted).await;

@@ -20,7 +20,9 @@ const READ_LIMIT_BYTES: usize = 32 << 20;
 async fn main() -> Result<(), Box<dyn Error>> {
     let host = variable("HOST", "127.0.0.1")?;
     let port: u16 = variable("PORT", "8080")?.parse()?;
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     writeln!(io::stdout(), "echo at ws://{}", listener.local_addr()?)?;
     axum::serve(listener, Router::new().fallback(answer)).await?;
     Ok(())

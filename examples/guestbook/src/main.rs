@@ -20,7 +20,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = variable("PORT", "3000")?.parse()?;
     let book = Book::open(variable("DATABASE", "guestbook.sqlite")?).await?;
     let live = live(&book).build();
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     writeln!(io::stdout(), "guest book at http://{}", listener.local_addr()?)?;
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
     let app = app(&live, &book, variable("WEB", WEB)?);

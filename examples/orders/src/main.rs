@@ -18,7 +18,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = variable("PORT", "8080")?.parse()?;
     let shop = Shop::open(variable("DATABASE", "orders.sqlite")?).await?;
     let (router, live) = app(&shop);
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     writeln!(io::stdout(), "orders at http://{}/orders", listener.local_addr()?)?;
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
     tidewire::serve(listener, router).shutdown(live.shutdown(), interrupted).await;

@@ -54,7 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             web.display()
         )?;
     }
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let listener = TcpListener::bind((host.as_str(), port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}; HOST and PORT say where to listen"))?;
     let address = listener.local_addr()?;
     let lines = Lines::new(address);
     let (trading, halted) = watch::channel(true);
