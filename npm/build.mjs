@@ -76,4 +76,4 @@ rmSync(dist, { recursive: true, force: true });
 declare();
 await bundle();
 copyFileSync(join(root, "wasm/core.wasm"), join(dist, "core.wasm"));
-for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", license), join(dist, license));
+for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", license), join(root, license));

@@ -2,6 +2,7 @@
 // the tarball, compiles with strict types and no `skipLibCheck`, and runs it in Node against the chat server.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { connect } from "tidewire";
 import { connect as connectTabs } from "tidewire/tabs";
@@ -70,4 +71,10 @@ test("where no tabs are it is a client like any other", { timeout: 10_000 }, asy
   const { offset } = await live.publish("chat:tabs", { text: "hello" });
   assert.equal(offset, 1);
   live.close();
+});
+
+test("its licences come with it, where tools look for them", () => {
+  for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
+    assert.match(readFileSync(`node_modules/tidewire/${license}`, "utf8"), /licen[sc]e|permission is hereby granted/i);
+  }
 });
