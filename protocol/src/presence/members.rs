@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::Change;
+use super::{Aged, Change};
 use crate::Millis;
 
 /// How long presence waits before it speaks.
@@ -40,10 +40,11 @@ pub struct Members<S, D> {
 struct Member<S, D> {
     sessions: Vec<S>,
     data: D,
+    wished_at: Millis,
     leaves_at: Option<Millis>,
 }
 
-impl<S: PartialEq, D: Clone + PartialEq> Members<S, D> {
+impl<S: PartialEq, D: Clone> Members<S, D> {
     /// Nobody.
     #[must_use]
     pub const fn new(timing: Timing) -> Self {
@@ -57,27 +58,25 @@ impl<S: PartialEq, D: Clone + PartialEq> Members<S, D> {
     }
 
     /// A session makes its user a member, or changes what is shown of it; of several sessions of a user the last one's word counts.
+    /// It is told even if nothing changes here: another node may show an earlier wish.
     pub fn handle_join(&mut self, user: &Arc<str>, session: S, data: D, now: Millis) {
-        let member = self.members.get_mut(user);
-        let is_news = member.as_ref().is_none_or(|member| member.data != data);
-        match member {
+        match self.members.get_mut(user) {
             Some(member) => {
                 if !member.sessions.contains(&session) {
                     member.sessions.push(session);
                 }
-                member.data = data;
+                (member.data, member.wished_at) = (data, now);
                 if let Some(at) = member.leaves_at.take() {
                     self.leaving.remove(&(at, Arc::clone(user)));
                 }
             }
             None => {
-                let member = Member { sessions: Vec::from([session]), data, leaves_at: None };
+                let sessions = Vec::from([session]);
+                let member = Member { sessions, data, wished_at: now, leaves_at: None };
                 self.members.insert(Arc::clone(user), member);
             }
         }
-        if is_news {
-            self.tell(Arc::clone(user), now);
-        }
+        self.tell(Arc::clone(user), now);
     }
 
     /// A session no longer makes its user a member. The user leaves with its last session: at once if that left, after the grace
@@ -106,7 +105,7 @@ impl<S: PartialEq, D: Clone + PartialEq> Members<S, D> {
     }
 
     /// What is to be told now; nothing if it is not time yet. Of a user that came and left in the meantime it is said that it left.
-    pub fn poll_changes(&mut self, now: Millis) -> Vec<Change<D>> {
+    pub fn poll_changes(&mut self, now: Millis) -> Vec<Change<Aged<D>>> {
         self.depart(now);
         if self.tell_at.is_none_or(|at| at > now) {
             return Vec::new();
@@ -115,7 +114,10 @@ impl<S: PartialEq, D: Clone + PartialEq> Members<S, D> {
         let changed = core::mem::take(&mut self.changed).into_iter();
         changed
             .map(|user| {
-                let data = self.members.get(&user).map(|member| member.data.clone());
+                let data = self.members.get(&user).map(|member| Aged {
+                    data: member.data.clone(),
+                    age_ms: now.saturating_sub(member.wished_at),
+                });
                 Change { user, data }
             })
             .collect()
@@ -170,7 +172,9 @@ mod tests {
     /// What is told at `now`: the user and its data, `-` if it left.
     fn told(table: &mut Table, now: Millis) -> Vec<(alloc::string::String, char)> {
         let changes = table.poll_changes(now).into_iter();
-        changes.map(|change| ((&*change.user).into(), change.data.unwrap_or('-'))).collect()
+        changes
+            .map(|change| ((&*change.user).into(), change.data.map_or('-', |aged| aged.data)))
+            .collect()
     }
 
     #[test]
@@ -183,7 +187,10 @@ mod tests {
         assert_eq!(told(&mut table, 199), []);
         assert_eq!(told(&mut table, 200), [("ann".into(), 'A'), ("bob".into(), 'b')]);
         join(&mut table, "ann", 1, 'A', 300);
-        assert_eq!(table.poll_timeout(), None, "nothing changed");
+        let data = Some(Aged { data: 'A', age_ms: 250 });
+        let again = Change { user: "ann".into(), data };
+        assert_eq!(table.poll_changes(550), [again], "another node may show an earlier wish");
+        assert_eq!(table.poll_timeout(), None);
     }
 
     #[test]
@@ -209,7 +216,8 @@ mod tests {
         table.handle_leave("ann", &1, true, 1_000);
         assert_eq!(table.poll_timeout(), Some(6_000));
         join(&mut table, "ann", 2, 'a', 5_999);
-        assert_eq!((table.poll_timeout(), told(&mut table, 6_500)), (None, Vec::new()));
+        assert_eq!(told(&mut table, 6_500), [("ann".into(), 'a')], "it never left");
+        assert_eq!(table.poll_timeout(), None);
         table.handle_leave("ann", &2, true, 7_000);
         assert_eq!(told(&mut table, 12_000), [], "it has just left: told with what follows");
         assert_eq!(told(&mut table, 12_200), [("ann".into(), '-')]);

@@ -3,7 +3,10 @@
 use std::{fmt::Write, sync::Arc};
 
 use serde_json::value::RawValue;
-use tidewire_protocol::presence::{Change, Holders};
+use tidewire_protocol::{
+    Millis,
+    presence::{Aged, Change, Holders},
+};
 
 use super::{Event, Keep, Record};
 
@@ -19,8 +22,9 @@ const MOST_COUNTED: usize = 100_000;
 pub struct Hold {
     /// The node, by a number that no other has.
     pub node: u64,
-    /// Who came, changed or left at this node; the data is JSON.
-    pub changes: Vec<Change<Arc<str>>>,
+    /// Who came, changed or left at this node; the data is JSON. Of several nodes' data the latest wish is shown, by the broker's clock:
+    /// it was made so long ago as the node says.
+    pub changes: Vec<Change<Aged<Arc<str>>>>,
     /// What subscribers see.
     pub shows: Shows,
     /// How the topic of the members is kept.
@@ -65,15 +69,16 @@ impl Present {
     pub(crate) fn handle_hold(
         &mut self,
         node: u64,
-        changes: Vec<Change<Arc<str>>>,
+        changes: Vec<Change<Aged<Arc<str>>>>,
+        now: Millis,
     ) -> (Held, Option<Box<RawValue>>) {
         let (mut held, mut seen) = (Held::default(), Vec::new());
         let before = self.holders.len();
         for change in changes {
-            let weight =
-                |data: Option<&Arc<str>>| data.map_or(0, |data| data.len() + change.user.len());
-            let (user, was) = (Arc::clone(&change.user), weight(self.holders.data(&change.user)));
-            match self.holders.handle_change(node, change.clone()) {
+            let user = Arc::clone(&change.user);
+            let weight = |data: Option<&Arc<str>>| data.map_or(0, |data| data.len() + user.len());
+            let was = weight(self.holders.data(&user));
+            match self.holders.handle_change(node, change, now) {
                 Ok(change) => seen.extend(change),
                 Err(_) => held.refused += 1,
             }
@@ -151,13 +156,14 @@ fn raw(json: String) -> Box<RawValue> {
 mod tests {
     use super::*;
 
-    fn change(user: &str, data: Option<&str>) -> Change<Arc<str>> {
-        Change { user: user.into(), data: data.map(Into::into) }
+    fn change(user: &str, data: Option<&str>) -> Change<Aged<Arc<str>>> {
+        let data = data.map(|data| Aged { data: data.into(), age_ms: 0 });
+        Change { user: user.into(), data }
     }
 
     fn told(present: &mut Present, node: u64, changes: &[(&str, Option<&str>)]) -> Option<String> {
         let changes = changes.iter().map(|(user, data)| change(user, *data)).collect();
-        present.handle_hold(node, changes).1.map(|data| data.get().into())
+        present.handle_hold(node, changes, 0).1.map(|data| data.get().into())
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::{
 use serde_json::value::RawValue;
 use tidewire_protocol::{
     name::Topic,
-    presence::{Change, Members, Timing},
+    presence::{Aged, Change, Members, Timing},
 };
 use tokio::sync::Notify;
 
@@ -135,7 +135,7 @@ impl Presence {
         }
     }
 
-    async fn hold(&self, table: &Table, changes: Vec<Change<Arc<str>>>) {
+    async fn hold(&self, table: &Table, changes: Vec<Change<Aged<Arc<str>>>>) {
         let hold =
             Hold { node: self.node, changes: changes.clone(), shows: table.shows, keep: KEEP };
         let topic = table.topic.as_str();

@@ -89,6 +89,16 @@ async fn told(client: &mut Client, topic: &str) -> Value {
     client.next_of(&format!("$presence:{topic}")).await.unwrap().decode().unwrap()
 }
 
+/// What each node shows of a user.
+async fn status(lives: &[Live<String>; 2], user: &str) -> Vec<String> {
+    let mut shown = Vec::new();
+    for live in lives {
+        let mut members = live.topic(room("a")).members().await.unwrap();
+        shown.extend(members.remove(user).map(|member| member.status));
+    }
+    shown
+}
+
 #[tokio::test(start_paused = true)]
 async fn members_are_a_snapshot_and_then_what_changes_in_200_ms() {
     let live = builder().build();
@@ -132,6 +142,31 @@ async fn a_user_is_one_member_and_shown_by_its_latest_wish() {
     assert!(eve.try_next().is_none(), "the other session is still there");
     second.unsubscribe(&room("a")).await.unwrap();
     assert_eq!(told(&mut eve, "chat:a").await, json!({ "left": ["ann"] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_wishes_at_two_nodes_the_latest_is_shown_whichever_node_tells_last() {
+    let broker = MemoryBroker::default();
+    let lives = [1, 2].map(|_| builder().broker(broker.clone()).build());
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    let mut bob = enter(&lives[1], "bob").await;
+    let mut here = enter(&lives[0], "ann").await;
+    let mut there = enter(&lives[1], "ann").await;
+    // The second node tells at 200 of what was wished at 150, the first at 300 of what was wished at 100.
+    join(&mut bob, "chat:a", "here").await;
+    pause(100).await;
+    join(&mut here, "chat:a", "here").await;
+    pause(50).await;
+    join(&mut there, "chat:a", "away").await;
+    pause(250).await;
+    assert_eq!(status(&lives, "ann").await, ["away", "away"]);
+    // What the first node's session wished before is its latest wish again.
+    here.request("$presence:chat:a", &json!({ "status": "here" })).await.unwrap();
+    pause(300).await;
+    assert_eq!(status(&lives, "ann").await, ["here", "here"]);
+    here.unsubscribe(&room("a")).await.unwrap();
+    pause(300).await;
+    assert_eq!(status(&lives, "ann").await, ["away", "away"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,46 +13,55 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Members {
     timing: Timing,
-    /// Nodes that may each have had another last word of a user.
-    nodes: usize,
     users: BTreeMap<User, Presence>,
     /// Until then nodes may have failed to tell.
     trouble_until: Millis,
 }
 
+/// What makes a user a member: the node, and the number of a session's part in it.
+pub(super) type Part = (u64, u64);
+
 #[derive(Debug, Default)]
 struct Presence {
     /// What makes it a member, by its sessions.
-    parts: BTreeSet<u64>,
+    parts: BTreeSet<Part>,
     /// When the last was lost.
     absent_since: Option<Millis>,
     /// Since it was last told of, it was away for so long that it may be told, or its last part ended on purpose.
     may_leave: bool,
-    /// All that it ever wanted to be shown as, and the last of it.
-    words: BTreeSet<Shown>,
-    last: Shown,
+    /// Of each node the last that it was wanted to be shown as there, and when that was.
+    words: BTreeMap<u64, (Millis, Shown)>,
+}
+
+impl Presence {
+    /// What it may be shown as: the latest word of the nodes that hold it. Of several at once it may be any.
+    fn latest(&self) -> Vec<Shown> {
+        let nodes: BTreeSet<_> = self.parts.iter().map(|&(node, _)| node).collect();
+        let words: Vec<_> = nodes.iter().filter_map(|node| self.words.get(node)).collect();
+        let latest = words.iter().map(|(at, _)| at).max();
+        words.iter().filter(|(at, _)| Some(at) == latest).map(|&&(_, shown)| shown).collect()
+    }
 }
 
 impl Members {
-    pub(super) fn new(timing: Timing, nodes: usize) -> Self {
-        Self { timing, nodes, users: BTreeMap::new(), trouble_until: 0 }
+    pub(super) fn new(timing: Timing) -> Self {
+        Self { timing, users: BTreeMap::new(), trouble_until: 0 }
     }
 
     pub(super) fn trouble(&mut self, until: Millis) {
         self.trouble_until = self.trouble_until.max(until);
     }
 
-    pub(super) fn joined(&mut self, user: User, part: u64, shown: Shown, now: Millis) {
+    pub(super) fn joined(&mut self, user: User, part: Part, shown: Shown, now: Millis) {
         let Timing { gather_ms, grace_ms } = self.timing;
         let presence = self.users.entry(user).or_default();
         presence.parts.insert(part);
-        presence.last = shown;
-        presence.words.insert(shown);
+        presence.words.insert(part.0, (now, shown));
         let away = presence.absent_since.take().map_or(0, |since| now - since);
         presence.may_leave |= away + gather_ms >= grace_ms;
     }
 
-    pub(super) fn parted(&mut self, user: User, part: u64, is_lost: bool, now: Millis) {
+    pub(super) fn parted(&mut self, user: User, part: Part, is_lost: bool, now: Millis) {
         let presence = self.users.entry(user).or_default();
         presence.parts.remove(&part);
         presence.may_leave |= !is_lost;
@@ -89,7 +98,7 @@ impl Members {
         Ok(())
     }
 
-    /// At rest: the members are the users who want to be, shown as one of their clients wants, or wanted last; at several nodes, as one did.
+    /// At rest: the members are the users who want to be, each shown as was wanted last, at whichever node.
     pub(super) fn check(
         &self,
         truth: &Truth,
@@ -103,11 +112,7 @@ impl Members {
         }
         for (&user, &data) in &shown {
             let presence = self.users.get(&user);
-            let said = presence.is_some_and(|presence| match self.nodes {
-                1 => presence.last == data,
-                _ => presence.words.contains(&data),
-            });
-            if !said && !wishes.contains(&(user, data)) {
+            if !presence.is_some_and(|presence| presence.latest().contains(&data)) {
                 return Err(format!("user {user} is shown as {data}: {presence:?}, {wishes:?}"));
             }
         }

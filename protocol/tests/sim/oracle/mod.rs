@@ -25,7 +25,7 @@ use crate::{
 };
 use account::{Account, Hole};
 use calls::Calls;
-use members::Members;
+use members::{Members, Part};
 use publishes::Publishes;
 use streams::Streams;
 use truth::Truth;
@@ -61,7 +61,7 @@ impl Oracle {
             publishes: Publishes::default(),
             calls: Calls::default(),
             streams: Streams::default(),
-            members: Members::new(setup.presence, setup.nodes),
+            members: Members::new(setup.presence),
             accounts: vec![vec![None; topics]; setup.clients],
             wires: BTreeMap::new(),
             losses: vec![vec![0; topics]; setup.clients],
@@ -163,12 +163,12 @@ impl Oracle {
     }
 
     /// A session makes its user a member.
-    pub(crate) fn joined(&mut self, user: User, part: u64, shown: Shown, now: Millis) {
+    pub(crate) fn joined(&mut self, user: User, part: Part, shown: Shown, now: Millis) {
         self.members.joined(user, part, shown, now);
     }
 
     /// It no longer does.
-    pub(crate) fn parted(&mut self, user: User, part: u64, is_lost: bool, now: Millis) {
+    pub(crate) fn parted(&mut self, user: User, part: Part, is_lost: bool, now: Millis) {
         self.members.parted(user, part, is_lost, now);
     }
 

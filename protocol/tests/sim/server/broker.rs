@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use tidewire_protocol::{
     Millis,
-    presence::{Change, Holders},
+    presence::{Aged, Change, Holders},
     topic::{
         Entry, Epoch, Key, Log, Missing, PageLimits, Reading, Start,
         mids::{Mids, Window},
@@ -149,12 +149,12 @@ impl Topic {
     pub(crate) fn hold(
         &mut self,
         node: u64,
-        changes: Vec<Change<Shown>>,
+        changes: Vec<Change<Aged<Shown>>>,
         now: Millis,
     ) -> Option<Record> {
         let changes = changes.into_iter();
-        let seen =
-            changes.filter_map(|change| self.holders.handle_change(node, change).ok().flatten());
+        let seen = changes
+            .filter_map(|change| self.holders.handle_change(node, change, now).ok().flatten());
         let seen = seen.collect();
         self.tell(seen, now)
     }

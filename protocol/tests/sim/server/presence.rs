@@ -44,7 +44,8 @@ impl Server {
         let member = connection.member.get_or_insert(Member { number: parts, user }).clone();
         let (now, name) = (env.schedule.now, Arc::from(user.to_string()));
         self.nodes[node].members.handle_join(&name, member.number, wish, now);
-        env.oracle.joined(user, member.number, wish, now);
+        let holder = self.nodes[node].number;
+        env.oracle.joined(user, (holder, member.number), wish, now);
         self.await_members(node, env);
     }
 
@@ -62,7 +63,8 @@ impl Server {
         let Some(Member { number, user }) = connection.member.take() else { return };
         let members = &mut self.nodes[node].members;
         members.handle_leave(&user.to_string(), &number, is_lost, now);
-        env.oracle.parted(user, number, is_lost, now);
+        let holder = self.nodes[node].number;
+        env.oracle.parted(user, (holder, number), is_lost, now);
         self.await_members(node, env);
     }
 

@@ -93,7 +93,7 @@ impl Entry {
     pub(super) fn hold(&mut self, hold: Hold, now: Millis) -> Held {
         let Hold { node, changes, shows, keep } = hold;
         let present = self.present.get_or_insert_with(|| Box::new(Present::new(shows)));
-        let (held, seen) = present.handle_hold(node, changes);
+        let (held, seen) = present.handle_hold(node, changes, now);
         if present.is_empty() {
             self.present = None;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidewire_protocol::presence::Change;
+use tidewire_protocol::presence::{Aged, Change};
 
 use super::{Fresh, KEEP};
 use crate::broker::{Broker, Hold, Shows};
@@ -10,9 +10,21 @@ use crate::broker::{Broker, Hold, Shows};
 impl Fresh<'_> {
     /// What a node says of members: each one's key, and its data unless it left.
     async fn hold(&self, shows: Shows, node: u64, changes: &[(&str, Option<&str>)]) -> usize {
-        let changes = changes
-            .iter()
-            .map(|(user, data)| Change { user: (*user).into(), data: data.map(Into::into) });
+        self.hold_aged(shows, node, changes, 0).await
+    }
+
+    /// The same of wishes that were made so long ago.
+    async fn hold_aged(
+        &self,
+        shows: Shows,
+        node: u64,
+        changes: &[(&str, Option<&str>)],
+        age_ms: u64,
+    ) -> usize {
+        let changes = changes.iter().map(|(user, data)| {
+            let data = data.map(|data| Aged { data: data.into(), age_ms });
+            Change { user: (*user).into(), data }
+        });
         let hold = Hold { node, changes: changes.collect(), shows, keep: KEEP };
         self.broker.hold(&self.topic, hold).await.expect("held").refused
     }
@@ -46,6 +58,21 @@ pub(super) async fn a_member_is_there_as_long_as_a_node_holds_it(broker: &Arc<dy
         [r#"{"joined":{"ann":1,"bob":2}}"#, r#"{"joined":{"ann":3}}"#, r#"{"left":["ann"]}"#];
     let told: Vec<_> = told.iter().map(|record| record.event.data.get()).collect();
     assert_eq!(told, expected, "what nobody can see is no event");
+}
+
+/// "Of several nodes' data the latest wish is shown", whichever node tells of it last.
+pub(super) async fn a_member_is_shown_by_its_latest_wish(broker: &Arc<dyn Broker>) {
+    let fresh = Fresh::new(broker);
+    let shows = Shows::Members;
+    fresh.hold(shows, 2, &[("ann", Some("2"))]).await;
+    let before = fresh.head().await;
+    fresh.hold_aged(shows, 1, &[("ann", Some("1"))], 3_600_000).await;
+    assert_eq!(fresh.head().await, before, "nothing is seen of an earlier wish");
+    let one = |data: &str| [(Some("ann".to_owned()), data.to_owned())];
+    assert_eq!(fresh.members().await, one("2"));
+    fresh.hold(shows, 2, &[("ann", None)]).await;
+    assert_eq!(fresh.members().await, one("1"), "it is what is left");
+    fresh.hold(shows, 1, &[("ann", None)]).await;
 }
 
 /// "what [`Shows`] says": a count is one record, and an event where it changes.

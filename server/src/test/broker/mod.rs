@@ -48,6 +48,7 @@ pub async fn keeps_its_contract(broker: Arc<dyn Broker>) {
     state::a_refused_event_changes_nothing(&broker).await;
     state::without_keys_it_is_the_history(&broker).await;
     members::a_member_is_there_as_long_as_a_node_holds_it(&broker).await;
+    members::a_member_is_shown_by_its_latest_wish(&broker).await;
     members::members_are_counted_where_they_are_not_shown(&broker).await;
 }
 
