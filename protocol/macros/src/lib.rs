@@ -10,7 +10,7 @@ const WRITE: &str = "TIDEWIRE_WRITE";
 
 /// The text of a file, by its path as seen from the package's folder: a literal.
 ///
-/// Without the file the build fails in words that say how to begin it; where [`WRITE`] is set it is begun, empty.
+/// Without the file the build fails in words that say how to begin it; where `TIDEWIRE_WRITE` is set it is begun, empty.
 #[proc_macro]
 pub fn lock_text(path: TokenStream) -> TokenStream {
     let Some(literal) = literal(path) else { return TokenStream::new() };
