@@ -14,6 +14,17 @@ const dist = join(root, "dist");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const entries = ["index", "react", "tabs", "js"];
 
+/**
+ * Properties of the package's own objects, which get short names: no minifier of a page may rename them, and they are a fiftieth of
+ * what it loads. None may be a name on the wire, of a runtime's objects, or in a declaration; `check` holds the last.
+ */
+const inner = `
+  ask asked attach conflates deliver detach drained driver end enter everyone fail flags flush fold frame greeted
+  hangUp intern isAsked isClosed isEager isGreeted isHeld isOther isOver isOwn isWelcome json kind leave
+  membersOf miss names notify number numberOf open opened peers ports put read receive refuse reject release
+  renew report run serverSubscribed serverUnsubscribed shut textOf topics untaken watched wish wished
+`.trim().split(/\s+/);
+
 const fail = (text) => {
   console.error(`tidewire: ${text}`);
   process.exit(1);
@@ -37,6 +48,15 @@ function declare() {
   }
 }
 
+/** Nothing that a page may name is renamed. */
+function check() {
+  const member = new RegExp(`(?:^|[{;])\\s*(?:readonly |get |set )?(${inner.join("|")})\\??\\s*[:(<]`, "m");
+  for (const file of readdirSync(dist).filter((file) => file.endsWith(".d.ts"))) {
+    const [, name] = member.exec(readFileSync(join(dist, file), "utf8")) ?? [];
+    if (name) fail(`dist/${file} declares \`${name}\`, so build.mjs must not give it a short name`);
+  }
+}
+
 /** One entry takes what it shares with another from there, so that a page which uses both has it once. */
 const sharedEntry = {
   name: "shared-entry",
@@ -56,6 +76,7 @@ async function bundle() {
     target: ["chrome96", "edge96", "firefox100", "safari15.4", "node20"],
     plugins: [inlineWasm, jsCore, sharedEntry],
     external: ["react"],
+    mangleProps: new RegExp(`^(${inner.join("|")})$`),
     define: { PACKAGE_VERSION: JSON.stringify(version) },
     sourcemap: true,
     charset: "utf8",
@@ -74,6 +95,7 @@ async function bundle() {
 if (!existsSync(join(root, "wasm/core.wasm"))) fail("npm/wasm is missing: run `cargo xtask wasm`");
 rmSync(dist, { recursive: true, force: true });
 declare();
+check();
 await bundle();
 copyFileSync(join(root, "wasm/core.wasm"), join(dist, "core.wasm"));
 for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", license), join(root, license));

@@ -22,7 +22,7 @@ export function connection(driver: Driver) {
       const [handler, chosen] =
         typeof handlerOrOptions === "function" ? [handlerOrOptions, options] : [undefined, handlerOrOptions];
       const member = new Member(driver, checked(topic, isTopic), handler, chosen);
-      driver.join(member);
+      driver.enter(member);
       if (chosen?.signal?.aborted) member.close();
       return member;
     },

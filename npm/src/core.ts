@@ -54,6 +54,8 @@ export const enum Op {
   Token = 20,
   /** link: what follows is for its socket */
   Link = 21,
+  /** id */
+  Ping = 22,
 }
 
 /** What the module calls its functions, by what they do: the names are in the module and here, and a page loads both. */

@@ -36,7 +36,7 @@ export class Driver implements Home {
   readonly topics: Topics;
   /** Takes the items of each call that streams, by its number, and the link on which they come. Runs no code of the page. */
   readonly items = new Map<unknown, (item: unknown, link: Link | undefined) => void>();
-  readonly onError: ErrorSink;
+  readonly report: ErrorSink;
   readonly #options: DriverOptions;
   /** Kept over reconnects. */
   readonly #client = randomHex();
@@ -45,11 +45,11 @@ export class Driver implements Home {
   readonly #versions: unknown[] = [];
   /** What the page has asked, until its outcome, by the core's number. */
   readonly #requests = new Map<number, Request>();
-  readonly #notices = notices((error) => this.onError(error));
+  readonly #notices = notices((error) => this.report(error));
   readonly #tuple = emptyTuple();
   readonly #alarm = alarm(() => this.#turn((core, now) => core[Export.Elapsed](now)));
   #core: Core | undefined;
-  /** One, but for a drain. */
+  /** One is used, but for a move. */
   #links: readonly Link[] = [];
   /** The number of the link that outputs are for. */
   #at = 0;
@@ -67,22 +67,22 @@ export class Driver implements Home {
 
   constructor(options: DriverOptions) {
     this.#options = options;
-    const report = (error: unknown) => {
+    const pass = (error: unknown) => {
       try {
         options.onError(error);
       } catch (own) {
         console.error(own);
       }
     };
-    this.onError = (error) => this.notify([() => report(error)]);
-    this.topics = new Topics(this.onError);
+    this.report = (error) => this.notify([() => pass(error)]);
+    this.topics = new Topics(this.report);
   }
 
   /** Loads the core and connects; calls made before it is there follow in order. Without it all calls wait. */
   async start(newCore: CoreSource, dial: Dial): Promise<void> {
     const { token } = this.#options;
     this.#links = [0, 1].map((number) =>
-      link(dial, token, this.onError, {
+      link(dial, token, this.report, {
         opened: () => this.#turn((core, now) => core[Export.Opened](number, now)),
         message: (data) => this.#message(number, data),
         closed: (code, reason) => {
@@ -120,14 +120,14 @@ export class Driver implements Home {
     });
   }
 
-  join(member: Member): void {
+  enter(member: Member): void {
     this.#call(
-      (core, now) => core[Export.Subscribe](this.topics.join(member), now),
+      (core, now) => core[Export.Subscribe](this.topics.enter(member), now),
       (error) => {
         member.end(error);
         // Where there is no page. Whoever subscribed has had no time yet to ask for it.
         queueMicrotask(() => {
-          if (!member.watched && this.connection.getSnapshot().state === "idle") this.onError(error);
+          if (!member.watched && this.connection.getSnapshot().state === "idle") this.report(error);
         });
       },
     );
@@ -148,7 +148,7 @@ export class Driver implements Home {
   }
 
   publish(topic: string, data: unknown, { signal, mid = this.mid() }: PublishOptions & { mid?: string } = {}): Promise<Position> {
-    return this.ask(topic, data, signal, (core, now) => core[Export.Publish](this.topics.names.find(topic), now), mid);
+    return this.ask(topic, data, signal, (core, now) => core[Export.Publish](this.topics.names.numberOf(topic), now), mid);
   }
 
   /** Sends a message of no typed topic: at most once, for the server knows no `mid` of it. */
@@ -238,7 +238,7 @@ export class Driver implements Home {
     readFrame(frame, this.topics.names, this.#epochs, tuple);
     // Kept, because code of the page may run before the event is delivered.
     const { kind, topic } = tuple;
-    const members = this.topics.members(kind === Kind.Event ? topic : 0);
+    const members = this.topics.membersOf(kind === Kind.Event ? topic : 0);
     const now = Date.now();
     let flags = 0;
     try {
@@ -260,7 +260,7 @@ export class Driver implements Home {
     }
     if (kind === Kind.Item) this.items.get(frame.re)?.(frame.data, this.#links[link]);
     if (!(flags & Flag.Deliver)) return;
-    if (kind === Kind.Error) this.onError(errorOf(frame.data));
+    if (kind === Kind.Error) this.report(errorOf(frame.data));
     else this.topics.deliver(members, frame as unknown as DataFrame);
     this.#notices.flush();
   }
@@ -289,12 +289,14 @@ export class Driver implements Home {
       case Op.Subscribe:
         return this.#subscribe(a, b, c > 0 ? this.#position(c, core[Export.Arg](3)) : undefined);
       case Op.Unsubscribe:
-        return this.#request("$unsubscribe", a, { topic: this.topics.names.text(b) });
+        return this.#request("$unsubscribe", a, { topic: this.topics.names.textOf(b) });
       case Op.Publish:
       case Op.Request:
-        return this.#link?.send(frameText(a, this.#requests.get(a) as Request, this.#epochs.text(b) || undefined, c));
+        return this.#link?.send(frameText(a, this.#requests.get(a) as Request, this.#epochs.textOf(b) || undefined, c));
       case Op.Cancel:
         return this.#request("$cancel", undefined, { id: a });
+      case Op.Ping:
+        return this.#request("$ping", a);
       case Op.Pong:
         return this.#link?.send(pongFrame);
       case Op.Acked:
@@ -312,18 +314,18 @@ export class Driver implements Home {
         const position = this.#position(c, core[Export.Arg](3));
         // Of the snapshot that the page has from now on.
         if (b !== 1 && this.#frame) this.#versions[a] = (this.#frame.data as { version?: unknown } | null)?.version;
-        for (const member of this.topics.members(a)) member.attach(position, recovered[b], this.#frame);
+        for (const member of this.topics.membersOf(a)) member.attach(position, recovered[b], this.#frame);
         return;
       }
       case Op.Refused:
-        return this.#refused(this.topics.members(a), this.#refusal(b), c > 0);
+        return this.#refused(this.topics.membersOf(a), this.#refusal(b), c > 0);
       case Op.Gap: {
         const cause = causes[b - 1] ?? "lost";
-        for (const member of this.topics.members(a)) member.gap({ after: c, to: core[Export.Arg](3), cause });
+        for (const member of this.topics.membersOf(a)) member.miss({ after: c, to: core[Export.Arg](3), cause });
         return;
       }
       case Op.Malformed:
-        return this.onError(new TidewireError(ErrorCode.malformed, `${a} of the server's messages were no frames`));
+        return this.report(new TidewireError(ErrorCode.malformed, `${a} of the server's messages were no frames`));
       case Op.ReleaseTopic:
         return this.topics.release(a);
       case Op.ReleaseEpoch:
@@ -336,7 +338,7 @@ export class Driver implements Home {
       if (isAskedAgain) member.detach(error);
       else member.end(error);
     }
-    if (!isAskedAgain && !members.some((member) => member.watched)) this.onError(error);
+    if (!isAskedAgain && !members.some((member) => member.watched)) this.report(error);
   }
 
   get #link(): Link | undefined {
@@ -350,7 +352,7 @@ export class Driver implements Home {
     return request;
   }
 
-  #request(topic: string, id: number | undefined, data: Readonly<Record<string, unknown>>): void {
+  #request(topic: string, id: number | undefined, data?: Readonly<Record<string, unknown>>): void {
     this.#link?.send(requestText(topic, id, data));
   }
 
@@ -358,12 +360,12 @@ export class Driver implements Home {
   #subscribe(id: number, number: number, since: Position | undefined): void {
     let snapshot: true | undefined;
     let presence: unknown;
-    for (const member of this.topics.members(number)) {
+    for (const member of this.topics.membersOf(number)) {
       member.asked = id;
       if (member.state) snapshot = true;
       if (member.wish !== undefined) presence = member.wish;
     }
-    this.#request("$subscribe", id, { topic: this.topics.names.text(number), since, version: since && this.#versions[number], snapshot, presence });
+    this.#request("$subscribe", id, { topic: this.topics.names.textOf(number), since, version: since && this.#versions[number], snapshot, presence });
   }
 
   #state(number: number, code: number, retryAt: number): void {
@@ -375,15 +377,15 @@ export class Driver implements Home {
       // Not of a hello that is none, for which the connection was given up.
       ...(state === "connected" && this.#frame?.topic === "$hello" && greeting(this.#frame.data)),
     });
-    if (state !== "connected") for (const member of this.topics.all()) member.detach();
+    if (state !== "connected") for (const member of this.topics.everyone()) member.detach();
   }
 
   #set(change: Partial<ConnectionState>): void {
-    this.notify(this.connection.set({ ...this.connection.getSnapshot(), ...change }));
+    this.notify(this.connection.put({ ...this.connection.getSnapshot(), ...change }));
   }
 
   #position(epoch: number, offset: number): Position {
-    return { epoch: this.#epochs.text(epoch), offset };
+    return { epoch: this.#epochs.textOf(epoch), offset };
   }
 
   /** An error with this code; the server's own words where it has just sent them. */
@@ -401,7 +403,7 @@ export class Driver implements Home {
     if (this.#end) return;
     const error =
       cause instanceof TidewireError ? cause : new TidewireError(ErrorCode.internal, "the client failed", { cause });
-    this.onError(error);
+    this.report(error);
     // Not freed: what failed may be the core itself.
     this.#core = undefined;
     this.#finish(error, error);
@@ -416,7 +418,7 @@ export class Driver implements Home {
     for (const link of this.#links) link.shut(NORMAL);
     for (const call of this.#early.splice(0)) call.fail(end);
     for (const id of this.#requests.keys()) this.#outcome(id)?.reject(end);
-    for (const member of this.topics.all()) member.end(end);
+    for (const member of this.topics.everyone()) member.end(end);
     // The core may have said so already.
     if (error || this.connection.getSnapshot().state !== "closed") this.#set({ state: "closed", retryAt: undefined, error });
     this.#core?.[Export.Free]();

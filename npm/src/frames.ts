@@ -10,5 +10,5 @@ export const frameText = (id: number, { topic, mid, json }: Request, epoch: stri
   `${JSON.stringify({ topic, id, mid, epoch, after: epoch && after }).slice(0, -1)},"data":${json}}`;
 
 /** The text of a request of the protocol. What of its data is `undefined` is left out. */
-export const requestText = (topic: string, id: number | undefined, data: Readonly<Record<string, unknown>>): string =>
+export const requestText = (topic: string, id: number | undefined, data?: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({ topic, id, data });

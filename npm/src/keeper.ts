@@ -21,7 +21,7 @@ export interface Keeper extends Store<unknown> {
    */
   attach(position: Position, recovered: boolean | undefined, answer: unknown): boolean;
   deliver(event: unknown, frame: EventFrame): void;
-  gap(gap: Gap): void;
+  miss(gap: Gap): void;
   /** Shows an event until its publish has an outcome. */
   echo(echo: Echo, sent: Promise<Position>): void;
   /** Nothing more comes. */

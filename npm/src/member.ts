@@ -23,7 +23,7 @@ import type { RawFrame } from "./tuple.js";
 
 /** What a subscription needs of its connection. */
 export interface Home {
-  readonly onError: ErrorSink;
+  readonly report: ErrorSink;
   leave(subscription: Member): void;
   /** A name for a publish. */
   mid(): string;
@@ -154,14 +154,14 @@ export class Member implements EventStream<unknown, unknown> {
       if (frame.removed) this.#options.onRemoved?.(frame.key as string, frame);
       else this.#handler?.(event, frame);
     } catch (error) {
-      this.#home.onError(error);
+      this.#home.report(error);
     }
   }
 
   /** Events that will not come. */
-  gap(gap: Gap): void {
+  miss(gap: Gap): void {
     if (this.isClosed) return;
-    this.state?.gap(gap);
+    this.state?.miss(gap);
     this.#home.notify([() => this.#options.onGap?.(gap)]);
   }
 
@@ -170,7 +170,7 @@ export class Member implements EventStream<unknown, unknown> {
     if (this.isClosed) return;
     const asks = this.state?.attach(position, recovered, frame?.re === this.asked ? frame.data : undefined);
     if (!this.asked && !asks && this.wish !== undefined) {
-      this.#home.notify([() => this.isClosed || this.ask().catch(this.#home.onError)]);
+      this.#home.notify([() => this.isClosed || this.ask().catch(this.#home.report)]);
     }
     // Said again because another subscription of the topic began.
     if (this.#status.getSnapshot().state === "live" && recovered === undefined) return;
@@ -204,6 +204,6 @@ export class Member implements EventStream<unknown, unknown> {
   }
 
   #set(status: SubscriptionStatus): void {
-    this.#home.notify(this.#status.set(status));
+    this.#home.notify(this.#status.put(status));
   }
 }

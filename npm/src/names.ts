@@ -58,6 +58,8 @@ export const isTopic = (text: string): boolean => isName(text.replace(/^\$presen
 /**
  * Gives texts small numbers, from 1, and uses freed ones again: the core sees these instead of text.
  * 0 stands for the empty text and for one without a number.
+ *
+ * @internal
  */
 export class Names {
   #numbers = new Map([["", 0]]);
@@ -76,12 +78,12 @@ export class Names {
   }
 
   /** The number of a text, 0 if it has none. */
-  find(text: string): number {
+  numberOf(text: string): number {
     return this.#numbers.get(text) ?? 0;
   }
 
   /** The text of a number; empty for one that has none. */
-  text(number: number): string {
+  textOf(number: number): string {
     return this.#texts[number] ?? "";
   }
 

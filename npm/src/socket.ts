@@ -9,7 +9,7 @@ export type WebSocketConstructor = new (
   protocols: string[],
 ) => { send(data: string): void; close(code?: number, reason?: string): void };
 
-/** Who hears of a socket. */
+/** Who hears of a socket. @internal */
 export interface SocketSink {
   readonly opened: () => void;
   /** A message: a string, or something else that no server of this protocol sends. */
@@ -18,17 +18,17 @@ export interface SocketSink {
   readonly closed: (code: number, reason: string) => void;
 }
 
-/** One socket. */
+/** One socket. @internal */
 export interface Socket {
   send(text: string): void;
   /** Ends the connection; nothing of it is heard afterwards. Browsers let a page send 1000, and codes from 3000 on. */
   close(code: number): void;
 }
 
-/** Opens a socket; throws what its class throws, as where a page may not go. */
+/** Opens a socket; throws what its class throws, as where a page may not go. @internal */
 export type Dial = (sink: SocketSink) => Socket;
 
-/** How to reach a server with a WebSocket class. */
+/** How to reach a server with a WebSocket class. @internal */
 export const dialer = (Class: WebSocketConstructor, url: string): Dial => (sink) => {
   const socket = new Class(url, [SUBPROTOCOL]) as WebSocket;
   const silence = () => {

@@ -144,7 +144,7 @@ interface Change extends ChangeFrame {
   readonly event: unknown;
 }
 
-/** What a state is made of. Nothing changes what it is given. */
+/** What a state is made of. Nothing changes what it is given. @internal */
 export interface Making<State> {
   start(snapshot: unknown, before: State | undefined): State;
   fold(state: State, changes: readonly Change[], onError: ErrorSink): State;
@@ -152,7 +152,7 @@ export interface Making<State> {
   readonly conflates: boolean;
 }
 
-/** An opaque {@link StateKind} for the subscription to call. */
+/** An opaque {@link StateKind} for the subscription to call. @internal */
 export const keeping = <State>(making: Making<State>): StateKind<unknown, unknown, never> => {
   const keep: Keeping = (member, home) => new StateKeeper(making, member, home);
   return keep as unknown as StateKind<unknown, unknown, never>;
@@ -257,7 +257,7 @@ class StateKeeper<State> implements Keeper {
     this.#held.push({ event, frame });
   }
 
-  gap(gap: Gap): void {
+  miss(gap: Gap): void {
     this.#tell({ gap });
     if (gap.cause === "conflated" && this.#making.conflates) return;
     this.#hasHole = true;
@@ -287,16 +287,16 @@ class StateKeeper<State> implements Keeper {
     this.#fold();
     if (!this.#position || this.#echoes.length === 0) return this.#value;
     const echoes = this.#echoes.map(({ event, key, mid }) => ({ event, mid, ...(key !== undefined && { key }) }));
-    return this.#making.fold(this.#value as State, echoes, this.#home.onError);
+    return this.#making.fold(this.#value as State, echoes, this.#home.report);
   }
 
   /** Makes what waits a part of the value. */
   #fold(): void {
     const { start, fold } = this.#making;
-    const { onError } = this.#home;
+    const { report } = this.#home;
     let changes: Change[] = [];
     const take = () => {
-      if (changes.length > 0) this.#value = fold(this.#value as State, changes, onError);
+      if (changes.length > 0) this.#value = fold(this.#value as State, changes, report);
       changes = [];
     };
     for (const next of this.#waiting.splice(0)) {
@@ -308,7 +308,7 @@ class StateKeeper<State> implements Keeper {
       try {
         this.#value = start(next.snapshot, this.#value);
       } catch (error) {
-        onError(error);
+        report(error);
       }
     }
     take();
@@ -393,6 +393,6 @@ class StateKeeper<State> implements Keeper {
     this.#snapshot = undefined;
     if (this.#isTelling) return;
     this.#isTelling = true;
-    this.#home.notify([() => (this.#isTelling = false), ...this.#listeners.set(undefined)]);
+    this.#home.notify([() => (this.#isTelling = false), ...this.#listeners.put(undefined)]);
   }
 }

@@ -8,7 +8,11 @@ export interface Store<Value> {
   subscribe(listener: () => void): () => void;
 }
 
-/** A store that its owner sets. Its methods may be passed on without their object. */
+/**
+ * A store that its owner sets. Its methods may be passed on without their object.
+ *
+ * @internal
+ */
 export class Cell<Value> implements Store<Value> {
   #value: Value;
   #listeners: readonly (() => void)[] = [];
@@ -30,7 +34,7 @@ export class Cell<Value> implements Store<Value> {
   };
 
   /** Sets the value and gives the listeners to call, which the owner does when it is safe to run foreign code. */
-  set(value: Value): readonly (() => void)[] {
+  put(value: Value): readonly (() => void)[] {
     this.#value = value;
     return this.#listeners;
   }

@@ -22,23 +22,23 @@ export class Topics {
   }
 
   /** Adds a subscription and gives its topic's number. */
-  join(member: Member): number {
+  enter(member: Member): number {
     member.number = this.names.intern(member.topic);
-    this.#members[member.number] = [...this.members(member.number), member];
+    this.#members[member.number] = [...this.membersOf(member.number), member];
     return member.number;
   }
 
   leave(member: Member): void {
-    this.#members[member.number] = this.members(member.number).filter((other) => other !== member);
+    this.#members[member.number] = this.membersOf(member.number).filter((other) => other !== member);
   }
 
   /** The subscriptions of a topic. */
-  members(topic: number): readonly Member[] {
+  membersOf(topic: number): readonly Member[] {
     return this.#members[topic] ?? none;
   }
 
   /** The subscriptions of every topic. */
-  all(): readonly Member[] {
+  everyone(): readonly Member[] {
     return this.#members.flatMap((members) => members ?? none);
   }
 

@@ -73,7 +73,7 @@ function clear(out: Tuple): Tuple {
 
 function readEvent(name: string, frame: RawFrame, topics: Names, out: Tuple): void {
   const { offset, prev } = frame;
-  const topic = topics.find(name);
+  const topic = topics.numberOf(name);
   // A name with a number was checked when it got it.
   if (topic === 0 && !isTopic(name)) return;
   if (isInteger(offset) && isInteger(prev) && offset > prev) {
@@ -125,7 +125,7 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
       const { topic, after, to, cause } = data;
       const code = causes.indexOf(cause as string) + 1;
       if (typeof topic !== "string" || !isInteger(after) || !isInteger(to) || code === 0) break;
-      out.topic = topics.find(topic);
+      out.topic = topics.numberOf(topic);
       out.offset = after;
       out.to = to;
       out.code = code;
@@ -147,7 +147,7 @@ function readReserved(name: string, frame: RawFrame, topics: Names, epochs: Name
     }
     case "$unsubscribed":
       if (typeof data.topic !== "string" || !isCode(data.code)) break;
-      out.topic = topics.find(data.topic);
+      out.topic = topics.numberOf(data.topic);
       out.code = data.code;
       return Kind.Unsubscribed;
     default:

@@ -39,10 +39,10 @@ test("a parameter may be a number", () => {
 test("numbers of names are dense, kept while in use, and used again", () => {
   const names = new Names();
   assert.deepEqual([names.intern("a"), names.intern("b"), names.intern("a")], [1, 2, 1]);
-  assert.equal(names.find("c"), 0);
-  assert.equal(names.text(2), "b");
+  assert.equal(names.numberOf("c"), 0);
+  assert.equal(names.textOf(2), "b");
   names.release(1);
   names.release(1);
-  assert.equal(names.find("a"), 0);
+  assert.equal(names.numberOf("a"), 0);
   assert.deepEqual([names.intern("c"), names.intern("d")], [1, 3]);
 });

@@ -353,12 +353,12 @@ test("numbers of topics are free again once nobody subscribes", async () => {
   await server.greet();
   for (let n = 0; n < 10_000; n++) {
     const member = new Member(driver, `chat:${n}`, () => {});
-    driver.join(member);
+    driver.enter(member);
     server.accept(`e${n}`, 0);
     member.close();
     server.takeOne("$unsubscribe");
   }
   assert.equal(driver.topics.names.intern("another"), 1);
-  assert.equal(driver.topics.all().length, 0);
+  assert.equal(driver.topics.everyone().length, 0);
   driver.close();
 });

@@ -23,7 +23,7 @@ test("frames are read as the vectors say", () => {
     const expected = { ...emptyTuple(), topic: "", epoch: "", ...tuple };
     // The core sees a zero in either.
     out.prev ||= 0;
-    assert.deepEqual({ ...out, topic: topics.text(out.topic), epoch: epochs.text(out.epoch) }, expected, `${about}: ${text}`);
+    assert.deepEqual({ ...out, topic: topics.textOf(out.topic), epoch: epochs.textOf(out.epoch) }, expected, `${about}: ${text}`);
   }
   assert(frames.length > 100);
 });
@@ -36,9 +36,9 @@ test("a topic without a number stays so, unless the server subscribed it", () =>
   read({ topic: "a" });
   read({ topic: "$gap", data: { topic: "a", after: 1, to: 2, cause: "lost" } });
   read({ topic: "$unsubscribed", data: { topic: "a", code: 201 } });
-  assert.deepEqual([out.topic, topics.find("a")], [0, 0]);
+  assert.deepEqual([out.topic, topics.numberOf("a")], [0, 0]);
   read({ topic: "$subscribed", data: { topic: "a", epoch: "e", offset: 1 } });
-  assert.deepEqual([out.topic, topics.find("a")], [1, 1]);
+  assert.deepEqual([out.topic, topics.numberOf("a")], [1, 1]);
 });
 
 test("a malformed frame gives no name a number", () => {
@@ -46,5 +46,5 @@ test("a malformed frame gives no name a number", () => {
   const epochs = new Names();
   readFrame({ topic: "$subscribed", data: { topic: "a", epoch: "e", offset: -1 } }, topics, epochs, emptyTuple());
   readFrame({ topic: "$reply", re: -1, data: { epoch: "e" } }, topics, epochs, emptyTuple());
-  assert.deepEqual([topics.find("a"), epochs.find("e")], [0, 0]);
+  assert.deepEqual([topics.numberOf("a"), epochs.numberOf("e")], [0, 0]);
 });
