@@ -29,6 +29,10 @@ interface Part {
 
 /** So long may it take until the server greets: as long as a client waits. */
 const GREETING_MS = 10_000;
+/** So long has the server to answer a line's `$ping`: a little less than the line's client gives it, so that this hears first. */
+const ANSWER_MS = 400;
+/** So long may the lines then use the old connection, for what it owes. */
+const LEAVE_MS = 2_000;
 
 const NORMAL = 1000;
 const ABNORMAL = 1006;
@@ -55,6 +59,8 @@ export class Trunk implements Wire {
   #drain: unknown;
   #ids = 0;
   #heardAt = Date.now();
+  /** When a line asked first for a sign of life, since the server was heard. */
+  #askedAt = Infinity;
   /** The server is dead after so long without a frame; at first, after so long without an answer. */
   #silenceMs = GREETING_MS;
   /** When the identity ends. */
@@ -105,8 +111,14 @@ export class Trunk implements Wire {
   /** Looks whether the server lives. Its own timer is slow in a page that is not shown, so others call this too. */
   look(): void {
     if (this.isOver) return;
+    const now = Date.now();
+    if (now >= this.#askedAt + ANSWER_MS) {
+      // A page woke, and the server is silent: all go elsewhere, as if it had asked them to.
+      this.#askedAt = Infinity;
+      this.#drained(frameText("$drain", { deadline_ms: LEAVE_MS }));
+    }
     const until = this.#heardAt + this.#silenceMs;
-    if (Date.now() < until) return this.#alarm.set(until);
+    if (now < until) return this.#alarm.set(Math.min(until, this.#askedAt + ANSWER_MS));
     const [sent, told] = this.#hello ? [DEAD_PEER, DEAD_PEER] : [NORMAL, ABNORMAL];
     this.#socket?.close(sent);
     this.#end(told, "");
@@ -138,6 +150,10 @@ export class Trunk implements Wire {
       }
       case "$pong":
         return;
+      case "$ping":
+        this.#askedAt = Math.min(this.#askedAt, Date.now());
+        this.look();
+        return this.#forward(port, part, frame);
       default:
         return this.#forward(port, part, frame);
     }
@@ -230,6 +246,7 @@ export class Trunk implements Wire {
 
   #message(text: unknown): void {
     this.#heardAt = Date.now();
+    this.#askedAt = Infinity;
     const frame = parseFrame(text);
     const { topic } = frame;
     const isEvent = frame.offset !== undefined || frame.prev !== undefined;
@@ -256,10 +273,16 @@ export class Trunk implements Wire {
       case "$unsubscribed":
         return this.#topics.get(String(data.topic))?.serverUnsubscribed(text as string);
       case "$drain":
-        this.#drain = text;
-        this.#owner.drained();
+        return this.#drained(text);
     }
-    // Messages to the session, a drain, and what is no frame, which each client reports.
+    // Messages to the session, and what is no frame, which each client reports.
+    for (const port of this.ports) this.#post(port, text);
+  }
+
+  /** All lines go to another connection. */
+  #drained(text: unknown): void {
+    this.#drain = text;
+    this.#owner.drained();
     for (const port of this.ports) this.#post(port, text);
   }
 

@@ -21,11 +21,12 @@ test("frames are written as the vectors say", () => {
       call: () => requestText("$call", id, { call, args: JSON.parse(args), timeout_ms, items }),
       more: () => requestText("$more", undefined, { id: of, items }),
       cancel: () => requestText("$cancel", undefined, { id: of }),
+      ping: () => requestText("$ping", id, undefined),
       pong: () => pongFrame,
     };
     assert.equal(writers[frame]?.(), text);
   }
-  assert.equal(seen.size, 8);
+  assert.equal(seen.size, 9);
 });
 
 test("a publish that is sent again names its epoch and an offset", () => {

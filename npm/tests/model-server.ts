@@ -171,6 +171,8 @@ export class ModelServer {
       case "$cancel":
         if (session.counts.delete(data.id)) session.send({ topic: "$error", re: data.id, data: { code: 404, name: "cancelled" } });
         return;
+      case "$ping":
+        return reply(null);
       case "$pong":
         return;
     }

@@ -66,11 +66,17 @@ function fixture(lines: number, hello: object = {}) {
     sink = given;
     return { send: (text: string) => void sent.push(JSON.parse(text)), close: (code: number) => void ended.push(code) };
   };
-  const owner = { drained() {}, greeted() {}, ended: (_: unknown, __: boolean, code: number) => void ended.push(code) };
+  const owner = {
+    drained: () => void server.drains++,
+    greeted() {},
+    ended: (_: unknown, __: boolean, code: number) => void ended.push(code),
+  };
   const trunk = new Trunk(dial, "common", owner);
   const server = {
     sent,
     ended,
+    /** How often new lines were sent elsewhere. */
+    drains: 0,
     receive: (frame: unknown) => sink?.message(JSON.stringify(frame)),
     take: () => sent.splice(0),
     /** Takes the one frame that was sent. */
@@ -296,4 +302,30 @@ test("a server that is silent, or greets nobody, is given up", () => {
   new Trunk(() => ({ send() {}, close() {} }), "common", owner);
   mock.timers.tick(10_000);
   assert.deepEqual(closes, [1006]);
+});
+
+test("a server that does not answer a page that wakes is left by all", () => {
+  const { server, a, b } = fixture(2);
+  mock.timers.tick(5_000);
+  a.take();
+  b.take();
+  a.ask("$ping", undefined);
+  const { id, ...ping } = server.one("$ping");
+  assert.deepEqual([typeof id, ping], ["number", { topic: "$ping" }]);
+  mock.timers.tick(399);
+  assert.deepEqual([a.take(), b.take()], [[], []]);
+  mock.timers.tick(1);
+  const drain = { topic: "$drain", data: { deadline_ms: 2_000 } };
+  assert.deepEqual([a.take(), b.take(), server.drains], [[drain], [drain], 1]);
+});
+
+test("a server that answers a page that wakes is kept, and the answer is that page's", () => {
+  const { server, a, b } = fixture(2);
+  a.take();
+  b.take();
+  const re = b.ask("$ping", undefined);
+  mock.timers.tick(300);
+  server.reply(server.one("$ping").id, null);
+  mock.timers.tick(300);
+  assert.deepEqual([a.take(), b.take(), server.drains], [[], [{ topic: "$reply", re, data: null }], 0]);
 });

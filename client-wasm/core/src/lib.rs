@@ -26,7 +26,7 @@
 //! driver polls until 0, and then sets its timer by `timeout`. Topics and epochs are small numbers from 1, each of its own set:
 //! a topic gets one when it is subscribed or `$subscribed`, an epoch whenever it comes; a topic without one is 0. A number that
 //! was passed in belongs to its name until its release (15, 16) is polled. A socket is that of a link, 0 or 1; both have one only
-//! while a drain moves the client to another server.
+//! while the client moves: its server drains, or is silent when the page wakes.
 //!
 //! | op | output | arguments |
 //! |---|---|---|
@@ -51,6 +51,7 @@
 //! | 19 | send `$cancel` | id of the request |
 //! | 20 | fetch a token and send `$token`; if there is none, nothing | id |
 //! | 21 | what follows is for the socket of this link; 0 at first | link |
+//! | 22 | send `$ping` | id |
 //!
 //! An op that is not in the table is passed over.
 //!

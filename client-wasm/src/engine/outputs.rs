@@ -9,7 +9,8 @@ use tidewire_protocol::{
     frame::{
         Position,
         client::{
-            Subscribe, write_cancel, write_hello, write_pong, write_subscribe, write_unsubscribe,
+            Subscribe, write_cancel, write_hello, write_ping, write_pong, write_subscribe,
+            write_unsubscribe,
         },
     },
 };
@@ -80,6 +81,7 @@ impl Engine {
             }
             Output::Cancel { id } => self.send(write_cancel(id.into())),
             Output::Token { id } => self.commands.push_back(Command::Token(self.link, id)),
+            Output::Ping { id } => self.send(write_ping(id.into())),
             Output::Pong => self.send(write_pong()),
             Output::Acked { id, at } => {
                 let at = self.position(at);

@@ -1,6 +1,6 @@
 //! The life of a connection: opening, hello, silence, and coming back.
 //!
-//! There are two links, of which but for a drain one is used. All that concerns one works on the link at hand, to which
+//! There are two links, of which but for a move one is used. All that concerns one works on the link at hand, to which
 //! [`turn`](Client::turn) turns.
 
 use super::{
@@ -17,8 +17,6 @@ use crate::{
 
 /// A close code that says "come back now" is obeyed once in this time; then it backs off like any other.
 const RETURN_SPACING_MS: Millis = 10_000;
-/// A page that wakes tries at once, but not more often than this; half of the second within which it is to be live again.
-const WAKE_SPACING_MS: Millis = 500;
 /// A token is renewed this long before it ends, or in the last fifth of a shorter life.
 const MOST_RENEW_MARGIN_MS: Millis = 30_000;
 /// No server makes a client fetch tokens more often than this.
@@ -121,7 +119,9 @@ impl Client {
     pub fn handle_opened(&mut self, link: u8, now: Millis) {
         let now = self.clock.advance(now);
         self.turn(link);
-        if self.link.stage == Stage::Opening {
+        if self.is_answered() {
+            self.stay();
+        } else if self.link.stage == Stage::Opening {
             self.link.heard_at = now;
             let hello = self.requests.number();
             self.link.hello = hello;
@@ -140,19 +140,6 @@ impl Client {
         }
     }
 
-    /// The page is visible again or the network came back: a reconnect that waits is tried now, or half a second after the last try.
-    pub fn handle_wake(&mut self, now: Millis) {
-        self.handle_timeout(now);
-        self.turn(self.main);
-        // What failed before says nothing of now, and a connection that died in the page's sleep may be heard of only after this.
-        self.tries = 0;
-        let at = self.opened_at.saturating_add(WAKE_SPACING_MS);
-        if self.link.stage == Stage::Waiting && at < self.link.moment {
-            self.enter(Stage::Waiting, at);
-            self.handle_timeout(now);
-        }
-    }
-
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Millis) {
         let now = self.clock.advance(now);
@@ -160,6 +147,7 @@ impl Client {
             self.turn(link);
             if now >= self.link.deadline() {
                 match self.link.stage {
+                    Stage::Waiting if self.is_answered() => self.stay(),
                     Stage::Waiting => self.open(),
                     Stage::Opening => self.shut(CloseCode::NORMAL, CloseCode::ABNORMAL),
                     _ => self.shut(CloseCode::DEAD_PEER, CloseCode::DEAD_PEER),
@@ -172,10 +160,7 @@ impl Client {
             }
         }
         if now >= self.drain_until {
-            // The server would close the old one now.
-            self.turn(self.main);
-            self.hang_up();
-            self.lose(CloseCode::DRAIN, Retry::Now);
+            self.end_wait();
         }
         if now >= self.retry_at {
             self.ask_due(now);
@@ -203,7 +188,7 @@ impl Client {
     }
 
     fn state_numbers(&self) -> Numbers {
-        let link = if self.at == self.main { &self.link } else { &self.other };
+        let link = self.main_link();
         let waits = link.stage == Stage::Waiting;
         let stage = if link.stage == Stage::Greeting { Stage::Opening } else { link.stage };
         let code = if waits || stage == Stage::Stopped { link.code.0 } else { 0 };
@@ -218,6 +203,7 @@ impl Client {
                 self.link.silence_ms = frame.ms.saturating_add(frame.to);
                 self.enter(Stage::Connected, self.clock.now());
                 self.renew_after(frame.prev);
+                self.leave_silent();
                 self.ask_all();
                 if self.at == self.main {
                     self.send_waiting();
@@ -247,16 +233,20 @@ impl Client {
         }
     }
 
+    pub(super) fn main_link(&self) -> &Link {
+        if self.at == self.main { &self.link } else { &self.other }
+    }
+
     /// The outputs, for one that is for the link at hand.
     pub(super) fn speak(&mut self) -> &mut Outputs {
         address(&mut self.outputs, &mut self.told, self.at);
         &mut self.outputs
     }
 
-    fn enter(&mut self, stage: Stage, moment: Millis) {
+    pub(super) fn enter(&mut self, stage: Stage, moment: Millis) {
         self.link.stage = stage;
         self.link.moment = moment;
-        // A new connection within a drain is told too, because it is another session.
+        // A new connection within a move is told too, because it is another session.
         if self.at == self.main || stage == Stage::Connected {
             self.tell_state();
         }
@@ -284,7 +274,7 @@ impl Client {
         self.lose(reason, Retry::BackOff);
     }
 
-    fn lose(&mut self, code: CloseCode, retry: Retry) {
+    pub(super) fn lose(&mut self, code: CloseCode, retry: Retry) {
         let now = self.clock.now();
         if self.link.is_connected() && now - self.link.moment >= self.config.stable_ms {
             self.tries = 0;
@@ -300,7 +290,7 @@ impl Client {
         self.link.code = code;
         match retry {
             Retry::Stop => self.enter(Stage::Stopped, 0),
-            Retry::Now if self.returned_at.is_none_or(|at| now - at >= RETURN_SPACING_MS) => {
+            Retry::Now if self.may_return() => {
                 self.returned_at = Some(now);
                 self.open();
             }
@@ -309,6 +299,11 @@ impl Client {
                 self.enter(Stage::Waiting, until);
             }
         }
+    }
+
+    /// Whether it is long enough ago that the client came back at once.
+    pub(super) fn may_return(&self) -> bool {
+        self.returned_at.is_none_or(|at| self.clock.now() - at >= RETURN_SPACING_MS)
     }
 
     /// The time of the next try.

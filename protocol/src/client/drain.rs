@@ -10,22 +10,49 @@ use super::{
     table::WAITING,
     time::NEVER,
 };
-use crate::{Millis, code::Retry};
+use crate::{
+    Millis,
+    code::{CloseCode, Retry},
+};
 
 impl Client {
     /// The server asks to move within this time.
     pub(super) fn drain(&mut self, deadline_ms: Millis) {
-        if self.at == self.main && self.drain_until == NEVER {
+        // A client that doubts its server may have begun to move already.
+        if self.at == self.main && (self.drain_until == NEVER || self.asked_at != NEVER) {
             self.drain_until = self.clock.after(deadline_ms);
-            self.turn(self.main ^ 1);
+            self.asked_at = NEVER;
+            self.open_beside();
+        }
+    }
+
+    /// Opens the other link, unless it is being tried.
+    pub(super) fn open_beside(&mut self) {
+        self.turn(self.main ^ 1);
+        if self.link.stage == Stage::Idle {
             self.open();
+        }
+    }
+
+    /// The time of a drain is over, or that of a server which was asked for a sign of life.
+    pub(super) fn end_wait(&mut self) {
+        if self.asked_at == NEVER || self.asking() != self.main {
+            // A server that drains would close the old one now.
+            self.turn(self.main);
+            self.hang_up();
+            self.lose(CloseCode::DRAIN, Retry::Now);
+        } else if self.is_answered() {
+            self.stay();
+        } else {
+            self.drain_until = NEVER;
+            self.open_beside();
         }
     }
 
     /// The link that is asked for topics.
     pub(super) fn asking(&self) -> u8 {
         let new = if self.at == self.main { &self.other } else { &self.link };
-        // Out of a drain the other link is idle.
+        // But for a move the other link is idle.
         if new.is_connected() { self.main ^ 1 } else { self.main }
     }
 
@@ -59,7 +86,7 @@ impl Client {
     /// The old connection is gone: the new one takes its place, however far it is.
     pub(super) fn move_over(&mut self) {
         self.turn(self.main);
-        self.drain_until = NEVER;
+        self.stop_moving();
         self.main ^= 1;
         self.leave();
         self.turn(self.main);
@@ -72,10 +99,13 @@ impl Client {
         }
     }
 
-    /// The new connection failed: the old one has everything again, and until the deadline another is tried.
+    /// The new connection failed: the old one has everything again, and until the deadline, or until the old server is heard, another
+    /// is tried.
     pub(super) fn fail_to_move(&mut self, retry: Retry) {
         self.leave();
-        if retry != Retry::Stop {
+        if retry == Retry::Stop {
+            self.asked_at = NEVER;
+        } else {
             self.link.stage = Stage::Waiting;
             self.link.moment = self.back_off();
         }
@@ -86,11 +116,15 @@ impl Client {
 
     /// Gives up the new connection, if there is one, and turns to the old one.
     pub(super) fn stay(&mut self) {
-        self.drain_until = NEVER;
+        self.stop_moving();
         self.turn(self.main ^ 1);
         self.hang_up();
         self.leave();
         self.turn(self.main);
+    }
+
+    fn stop_moving(&mut self) {
+        (self.drain_until, self.asked_at) = (NEVER, NEVER);
     }
 
     /// Takes all that hung on the link at hand off it.

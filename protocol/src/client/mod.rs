@@ -11,8 +11,8 @@
 //! [`Output::Shut`] and [`Output::Open`] the driver drops what an earlier socket of the link still reports. The client may be
 //! called from within the handling of an output.
 //!
-//! A socket is that of a link, 0 or 1. Both are used only while a drain moves the client to another server, else the one that
-//! [`Output::Link`] named last, which is 0 at first.
+//! A socket is that of a link, 0 or 1. Both are used only while the client moves, because its server goes or is silent when it wakes;
+//! else the one that [`Output::Link`] named last, which is 0 at first.
 //!
 //! Topics and epochs are two sets of small numbers from 1 that the driver gives to names: to a topic when it is subscribed or
 //! `$subscribed`, to an epoch whenever it comes; any other frame's topic without a number is 0. A number that was passed in
@@ -36,6 +36,7 @@ mod table;
 mod tests;
 mod time;
 mod topics;
+mod wake;
 
 pub use frame::{Frame, Kind, Verdict};
 pub use numeric::Numbers;
@@ -100,12 +101,14 @@ pub struct Client {
     link: Link,
     at: u8,
     other: Link,
-    /// The number of the link that counts; the other is idle but for a drain.
+    /// The number of the link that counts; the other is idle but for a move.
     main: u8,
     /// The link that the driver was told of last.
     told: u8,
-    /// When a drain ends.
+    /// When a drain ends, or the server has had the time to answer a `$ping`.
     drain_until: Millis,
+    /// When the main link's server was sent a `$ping`, until that is answered or the client has moved; [`NEVER`] but for that.
+    asked_at: Millis,
     /// Tries to connect since a connection last held.
     tries: u8,
     opened_at: Millis,
@@ -145,6 +148,7 @@ impl Client {
             main: 0,
             told: 0,
             drain_until: NEVER,
+            asked_at: NEVER,
             tries: 0,
             opened_at: 0,
             returned_at: None,

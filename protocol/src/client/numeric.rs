@@ -73,6 +73,7 @@ impl From<Output> for Numbers {
             Output::Cancel { id } => of(19, id, 0, 0, 0),
             Output::Token { id } => of(20, id, 0, 0, 0),
             Output::Link { link } => of(21, link.into(), 0, 0, 0),
+            Output::Ping { id } => of(22, id, 0, 0, 0),
         }
     }
 }
@@ -122,6 +123,7 @@ impl Numbers {
             19 => Output::Cancel { id },
             20 => Output::Token { id },
             21 => Output::Link { link: a as u8 },
+            22 => Output::Ping { id },
             _ => return None,
         })
     }
@@ -237,12 +239,13 @@ mod tests {
             (Output::Cancel { id: 7 }, (19, 7, 0, 0, 0)),
             (Output::Token { id: 7 }, (20, 7, 0, 0, 0)),
             (Output::Link { link: 1 }, (21, 1, 0, 0, 0)),
+            (Output::Ping { id: 7 }, (22, 7, 0, 0, 0)),
         ] {
             let (op, a, b, c, d) = expected;
             let numbers = Numbers { op, a, b, c, d };
             assert_eq!((Numbers::from(output), numbers.output()), (numbers, Some(output)));
         }
-        for op in [0, 22, u32::MAX] {
+        for op in [0, 23, u32::MAX] {
             assert_eq!(Numbers { op, ..Numbers::default() }.output(), None);
         }
     }

@@ -70,6 +70,11 @@ pub enum Output {
     },
     /// Send `$pong`.
     Pong,
+    /// Send `$ping`: the server is asked for a sign of life.
+    Ping {
+        /// The request's number.
+        id: u32,
+    },
     /// A publish was appended.
     Acked {
         /// The request's number.

@@ -48,6 +48,8 @@ pub enum Kind {
     Subscribe,
     /// `$unsubscribe`
     Unsubscribe,
+    /// `$ping`
+    Ping,
     /// `$pong`
     Pong,
     /// `$token`
@@ -74,6 +76,7 @@ impl Kind {
             "$hello" => Self::Hello,
             "$subscribe" => Self::Subscribe,
             "$unsubscribe" => Self::Unsubscribe,
+            "$ping" => Self::Ping,
             "$pong" => Self::Pong,
             "$token" => Self::Token,
             "$call" => Self::Call,
@@ -319,6 +322,12 @@ pub fn write_cancel(id: u64) -> String {
 #[must_use]
 pub fn write_more(id: u64, items: u64) -> String {
     to_json(&Frame { topic: "$more", id: None, data: Some(&More { id, items }) })
+}
+
+/// The text of `$ping`.
+#[must_use]
+pub fn write_ping(id: u64) -> String {
+    to_json(&Frame::<()> { topic: "$ping", id: Some(id), data: None })
 }
 
 /// The text of `$pong`.

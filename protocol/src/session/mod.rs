@@ -86,6 +86,8 @@ pub enum Mode {
 pub enum Kind {
     /// `$hello`
     Hello,
+    /// `$ping`
+    Ping,
     /// `$pong`
     Pong,
     /// A request that only full mode knows, such as `$subscribe`.
@@ -120,6 +122,8 @@ pub enum Verdict {
     Cancel,
     /// The client has room for more items of the stream that the frame names.
     More,
+    /// Answer it with `null` now: it asks for a sign of life.
+    Answer,
     /// It has done its work.
     Ignore,
     /// Answer with an error.
@@ -213,6 +217,7 @@ impl Session {
                 self.handle_frame(kind, bytes)
             }
             (Mode::Full, Kind::Hello) => Verdict::Refuse(ErrorCode::NOT_READY),
+            (Mode::Full, Kind::Ping) => Verdict::Answer,
             (Mode::Full, Kind::Pong) => Verdict::Ignore,
             (Mode::Full, Kind::Call) => self.queue_call(bytes),
             (Mode::Full, Kind::Cancel) => Verdict::Cancel,

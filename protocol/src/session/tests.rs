@@ -20,7 +20,7 @@ fn the_first_frame_decides_the_mode() {
     let refused = Verdict::Refuse(ErrorCode::RESERVED_TOPIC);
     check(
         Config::default(),
-        &[(Kind::Other, Verdict::Take), (Kind::Hello, refused), (Kind::Request, refused)],
+        &[(Kind::Other, Verdict::Take), (Kind::Hello, refused), (Kind::Ping, refused)],
         Mode::Plain,
     );
     check(
@@ -43,6 +43,7 @@ fn frames_wait_for_the_hello_and_for_each_hook_in_turn() {
         &[
             (Kind::Hello, Verdict::Hello),
             (Kind::Request, Verdict::Wait),
+            (Kind::Ping, Verdict::Answer),
             (Kind::Pong, Verdict::Ignore),
             (Kind::Other, Verdict::Wait),
         ],

@@ -6,7 +6,7 @@ use tidewire_protocol::frame::{
     Position,
     client::{
         Call, ClientFrame, Hello, Kind, Subscribe, write_call, write_cancel, write_data,
-        write_hello, write_more, write_pong, write_subscribe, write_unsubscribe,
+        write_hello, write_more, write_ping, write_pong, write_subscribe, write_unsubscribe,
     },
 };
 
@@ -69,6 +69,7 @@ fn write(case: &Value) -> String {
         }
         "more" => write_more(case["of"].as_u64().unwrap(), case["items"].as_u64().unwrap()),
         "cancel" => write_cancel(case["of"].as_u64().unwrap()),
+        "ping" => write_ping(id.unwrap()),
         "pong" => write_pong(),
         other => panic!("no frame {other}"),
     }

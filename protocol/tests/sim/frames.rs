@@ -149,6 +149,9 @@ pub(crate) enum Up {
         event: Rc<Event>,
         again: Option<At>,
     },
+    Ping {
+        id: u32,
+    },
     Pong,
     /// The client's end is closed, by a close frame or without.
     Closed {
@@ -167,7 +170,8 @@ impl Up {
             | Self::Call { id, .. }
             | Self::Stream { id, .. }
             | Self::Unsubscribe { id, .. }
-            | Self::Publish { id, .. } => id,
+            | Self::Publish { id, .. }
+            | Self::Ping { id } => id,
             Self::Cancel { .. } | Self::More { .. } | Self::Pong | Self::Closed { .. } => 0,
         }
     }

@@ -8,7 +8,10 @@ use std::{
 
 use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
-    frame::client::{ClientFrame, Kind},
+    frame::{
+        client::{ClientFrame, Kind},
+        server::write_reply,
+    },
     session::{self, Pace, Verdict},
 };
 
@@ -134,6 +137,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         };
         let kind = match frame.kind {
             Kind::Hello => session::Kind::Hello,
+            Kind::Ping => session::Kind::Ping,
             Kind::Pong => session::Kind::Pong,
             Kind::Subscribe | Kind::Unsubscribe | Kind::Token | Kind::History => {
                 session::Kind::Request
@@ -152,6 +156,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
             Verdict::WaitCall => self.keep_call(Frame::new(&frame, text.len())),
             Verdict::Cancel => self.cancel_call(frame.data),
             Verdict::More => self.handle_more(frame.data),
+            Verdict::Answer => {
+                if let Some(id) = frame.id {
+                    self.outbox.answer(encode::text(&write_reply(id, &())));
+                }
+            }
             Verdict::Refuse(code) => self.refuse(frame.id, &frame.topic, &refusal(code)),
             _ => {}
         }

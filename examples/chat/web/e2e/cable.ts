@@ -41,6 +41,11 @@ export class Cable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Nothing passes any more on the connections there are, and neither end is told; new ones are as good as ever. */
+  strand(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   plugIn(): void {
     this.#isPulled = false;
   }

@@ -7,6 +7,11 @@ import { launch, Visitor } from "./browser.js";
 import { Cable } from "./cable.js";
 import { ChatServer } from "./server.js";
 
+/** A server that was heard within this is not asked whether it is there. */
+const QUIET_MS = 1_000;
+/** A page that wakes is live within this, half a second of which is the server's, to answer. */
+const WAKES_WITHIN_MS = 2_000;
+
 let browser: Browser;
 let server: ChatServer;
 
@@ -140,6 +145,29 @@ test("a page that was cut off misses nothing", async (t) => {
   await ann.here.getByText("Here: Ben").waitFor();
   for (const text of ["two", "three"]) await bothSee([ben], text);
   assert.equal(await ben.page.getByText("some messages may be missing here").count(), 0);
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});
+
+test("a page whose connection died in silence is live soon after it wakes", async (t) => {
+  const cable = await Cable.to(Number(server.port));
+  t.after(() => cable.close());
+  const ann = await Visitor.open(browser, server.url);
+  const ben = await Visitor.open(browser, cable.url);
+  await ann.enter("Ann");
+  await ben.enter("Ben");
+  await ann.send("before");
+  await bothSee([ann, ben], "before");
+
+  cable.strand();
+  await ann.send("in silence");
+  await bothSee([ann], "in silence");
+  // A wake says nothing of a server that was heard within a second; later ones do, and in between they do no harm.
+  await ben.page.evaluate(() => void setInterval(() => dispatchEvent(new Event("online")), 100));
+  const began = performance.now();
+  await ben.send("said by one who is cut off");
+  await ben.message("in silence").waitFor({ timeout: QUIET_MS + WAKES_WITHIN_MS });
+  t.diagnostic(`live again after ${Math.round(performance.now() - began)} ms`);
+  await bothSee([ann, ben], "said by one who is cut off");
   assert.deepEqual([...ann.errors, ...ben.errors], []);
 });
 

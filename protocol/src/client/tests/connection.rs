@@ -6,7 +6,7 @@ const DEAD: CloseCode = CloseCode::DEAD_PEER;
 
 impl Fixture {
     #[track_caller]
-    fn check_state(&self, expected: State) {
+    pub(super) fn check_state(&self, expected: State) {
         assert_eq!(self.client.state(), expected);
     }
 
@@ -20,7 +20,7 @@ impl Fixture {
         self.client.handle_closed(0, code, self.now);
     }
 
-    fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         matches!(self.client.state(), State::Waiting { .. })
     }
 }

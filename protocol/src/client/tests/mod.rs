@@ -5,6 +5,7 @@ mod drain;
 mod publishes;
 mod requests;
 mod topics;
+mod wake;
 
 use alloc::vec::Vec;
 

@@ -40,6 +40,9 @@ pub(super) enum Up {
     Cancel {
         id: u32,
     },
+    Ping {
+        id: u32,
+    },
     Pong,
 }
 
@@ -188,7 +191,9 @@ impl Server {
                 self.called.push(payload);
                 self.session().running.push(id);
             }
-            Up::Read { id } => self.say(Down::Reply { re: id, at: None, flags: 0 }),
+            Up::Read { id } | Up::Ping { id } => {
+                self.say(Down::Reply { re: id, at: None, flags: 0 })
+            }
             Up::Cancel { id } => {
                 if let Some(at) = self.session().running.iter().position(|&running| running == id) {
                     self.session().running.swap_remove(at);

@@ -308,6 +308,7 @@ impl Client {
                     self.leave(link, env);
                 }
                 Output::Hello { id } => self.send(Up::Hello { id }, env),
+                Output::Ping { id } => self.send(Up::Ping { id }, env),
                 Output::Pong => self.send(Up::Pong, env),
                 Output::Subscribe { id, topic, since } => {
                     let (topic, since) = (self.topics.name(topic), since.map(|at| self.at(at)));

@@ -239,6 +239,7 @@ impl Server {
         let id = frame.id();
         let kind = match frame {
             Up::Hello { .. } => Kind::Hello,
+            Up::Ping { .. } => Kind::Ping,
             Up::Pong => Kind::Pong,
             Up::Subscribe { .. }
             | Up::ReadState { .. }
@@ -268,6 +269,7 @@ impl Server {
                     connection.handle_more(id, items);
                 }
             }
+            Verdict::Answer => connection.outbox.answer(Down::Reply { re: id, reply: None }),
             Verdict::Refuse(ErrorCode(code)) => {
                 connection.outbox.answer(Down::Error { re: id, code });
             }

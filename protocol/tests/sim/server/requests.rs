@@ -165,6 +165,7 @@ impl Server {
             | Up::Stream { .. }
             | Up::More { .. }
             | Up::Cancel { .. }
+            | Up::Ping { .. }
             | Up::Pong
             | Up::Closed { .. } => return,
         };

@@ -103,6 +103,7 @@ impl World {
                 }
                 None => assert!(self.reads.remove(&id)),
             },
+            Output::Ping { id } => self.upload(Up::Ping { id }),
             Output::Pong => self.upload(Up::Pong),
             Output::Acked { id, at } => {
                 let (topic, payload) = self.publishes.remove(&id).expect("a publish");
