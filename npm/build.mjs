@@ -19,10 +19,10 @@ const entries = ["index", "react", "tabs", "js"];
  * what it loads. None may be a name on the wire, of a runtime's objects, or in a declaration; `check` holds the last.
  */
 const inner = `
-  ask asked attach conflates deliver detach drained driver end enter everyone fail flags flush fold frame greeted
-  hangUp intern isAsked isClosed isEager isGreeted isHeld isOther isOver isOwn isWelcome json kind leave
+  ask asked attach begin conflates deliver detach drained driver end ended enter everyone fail flags flush fold frame fulfil greeted
+  hangUp heard intern isAsked isClosed isEager isGreeted isHeld isOther isOver isOwn isWelcome json kind leave
   membersOf miss names notify number numberOf open opened peers ports put read receive refuse reject release
-  renew report run serverSubscribed serverUnsubscribed shut textOf topics untaken watched wish wished
+  renew report run serverSubscribed serverUnsubscribed shut takers textOf topics untaken watched wish wished
 `.trim().split(/\s+/);
 
 const fail = (text) => {

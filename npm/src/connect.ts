@@ -69,7 +69,7 @@ function driverOf(newCore: CoreSource, entries: Schema<unknown>["entries"], opti
   const source = typeof token === "function" ? token : () => token;
   const driver = new Driver({ token: source, entries, onError });
   if (address !== undefined) {
-    void driver.start(newCore, dialOf(address, options));
+    void driver.begin(newCore, dialOf(address, options));
   } else {
     const text = `${url} is a path, and there is no page whose host it could be on: give the whole address`;
     driver.refuse(new TidewireError(ErrorCode.not_sent, text));

@@ -35,7 +35,7 @@ export class Driver implements Home {
   readonly connection = new Cell<ConnectionState>(initialState);
   readonly topics: Topics;
   /** Takes the items of each call that streams, by its number, and the link on which they come. Runs no code of the page. */
-  readonly items = new Map<unknown, (item: unknown, link: Link | undefined) => void>();
+  readonly takers = new Map<unknown, (item: unknown, link: Link | undefined) => void>();
   readonly report: ErrorSink;
   readonly #options: DriverOptions;
   /** Kept over reconnects. */
@@ -79,13 +79,13 @@ export class Driver implements Home {
   }
 
   /** Loads the core and connects; calls made before it is there follow in order. Without it all calls wait. */
-  async start(newCore: CoreSource, dial: Dial): Promise<void> {
+  async begin(newCore: CoreSource, dial: Dial): Promise<void> {
     const { token } = this.#options;
     this.#links = [0, 1].map((number) =>
       link(dial, token, this.report, {
         opened: () => this.#turn((core, now) => core[Export.Opened](number, now)),
-        message: (data) => this.#message(number, data),
-        closed: (code, reason) => {
+        heard: (data) => this.#message(number, data),
+        ended: (code, reason) => {
           this.#last = { code, reason };
           this.#turn((core, now) => core[Export.Closed](number, code, now));
         },
@@ -200,7 +200,7 @@ export class Driver implements Home {
       this.#call((core, now) => {
         if (signal?.aborted) return;
         id = begin(core, now) >>> 0;
-        this.#requests.set(id, { topic, json, mid, resolve: resolve as (answer: unknown) => void, reject });
+        this.#requests.set(id, { topic, json, mid, fulfil: resolve as (answer: unknown) => void, reject });
       }, reject);
     });
     const settled = () => signal?.removeEventListener("abort", abort);
@@ -258,7 +258,7 @@ export class Driver implements Home {
     } catch (error) {
       this.#fail(error);
     }
-    if (kind === Kind.Item) this.items.get(frame.re)?.(frame.data, this.#links[link]);
+    if (kind === Kind.Item) this.takers.get(frame.re)?.(frame.data, this.#links[link]);
     if (!(flags & Flag.Deliver)) return;
     if (kind === Kind.Error) this.report(errorOf(frame.data));
     else this.topics.deliver(members, frame as unknown as DataFrame);
@@ -300,9 +300,9 @@ export class Driver implements Home {
       case Op.Pong:
         return this.#link?.send(pongFrame);
       case Op.Acked:
-        return this.#outcome(a)?.resolve(this.#position(b, c));
+        return this.#outcome(a)?.fulfil(this.#position(b, c));
       case Op.Replied:
-        return this.#outcome(a)?.resolve(this.#frame?.data);
+        return this.#outcome(a)?.fulfil(this.#frame?.data);
       case Op.Rejected:
         return this.#outcome(a)?.reject(this.#refusal(b));
       case Op.Token:

@@ -39,11 +39,11 @@ export function link(dial: Dial, source: TokenSource, onError: ErrorSink, sink: 
   const open = () => {
     shut(NORMAL);
     const opened = new Promise<void>((resolve) => {
-      const closed = (code: number, reason: string) => {
+      const ended = (code: number, reason: string) => {
         present = undefined;
-        sink.closed(code, reason);
+        sink.ended(code, reason);
       };
-      present = dial({ ...sink, opened: resolve, closed });
+      present = dial({ ...sink, opened: resolve, ended });
     });
     const socket = present;
     Promise.all([fetchToken(), opened]).then(
@@ -56,7 +56,7 @@ export function link(dial: Dial, source: TokenSource, onError: ErrorSink, sink: 
         if (present !== socket) return;
         shut(NORMAL);
         onError(error);
-        sink.closed(ABNORMAL, "");
+        sink.ended(ABNORMAL, "");
       },
     );
   };

@@ -66,7 +66,7 @@ export class Member implements EventStream<unknown, unknown> {
   readonly #stream: Queue<unknown> | undefined;
   readonly #status = new Cell<SubscriptionStatus>(initialStatus);
   #ready: Promise<Position> | undefined;
-  #settle: { resolve(position: Position): void; reject(error: TidewireError): void } | undefined;
+  #settle: { fulfil(position: Position): void; reject(error: TidewireError): void } | undefined;
 
   readonly #abort = () => this.close();
 
@@ -101,7 +101,7 @@ export class Member implements EventStream<unknown, unknown> {
       const { state, position, error } = this.#status.getSnapshot();
       if (state === "closed") reject(error ?? closed());
       else if (position) resolve(position);
-      else this.#settle = { resolve, reject };
+      else this.#settle = { fulfil: resolve, reject };
     });
     return this.#ready;
   }
@@ -175,7 +175,7 @@ export class Member implements EventStream<unknown, unknown> {
     // Said again because another subscription of the topic began.
     if (this.#status.getSnapshot().state === "live" && recovered === undefined) return;
     this.#set({ state: "live", position, recovered, error: undefined });
-    this.#settle?.resolve(position);
+    this.#settle?.fulfil(position);
     this.#settle = undefined;
   }
 

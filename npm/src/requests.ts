@@ -7,6 +7,6 @@ export interface Request {
   readonly json: string;
   /** Names a publish, so that the server appends it once however often it comes. */
   readonly mid: string | undefined;
-  resolve(answer: unknown): void;
+  fulfil(answer: unknown): void;
   reject(error: unknown): void;
 }

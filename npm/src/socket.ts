@@ -13,9 +13,9 @@ export type WebSocketConstructor = new (
 export interface SocketSink {
   readonly opened: () => void;
   /** A message: a string, or something else that no server of this protocol sends. */
-  readonly message: (data: unknown) => void;
+  readonly heard: (data: unknown) => void;
   /** The end, also where it was never opened. Comes once and last. */
-  readonly closed: (code: number, reason: string) => void;
+  readonly ended: (code: number, reason: string) => void;
 }
 
 /** One socket. @internal */
@@ -35,10 +35,10 @@ export const dialer = (Class: WebSocketConstructor, url: string): Dial => (sink)
     socket.onopen = socket.onmessage = socket.onclose = null;
   };
   socket.onopen = sink.opened;
-  socket.onmessage = (event: MessageEvent<unknown>) => sink.message(event.data);
+  socket.onmessage = (event: MessageEvent<unknown>) => sink.heard(event.data);
   socket.onclose = (event: CloseEvent) => {
     silence();
-    sink.closed(event.code, event.reason);
+    sink.ended(event.code, event.reason);
   };
   // Says nothing that onclose does not say, but where it has no listener the package `ws` throws.
   socket.onerror = () => {};

@@ -352,9 +352,9 @@ class StateKeeper<State> implements Keeper {
       (answer) => {
         if (this.#asking !== asking) return;
         const { epoch, offset, snapshot } = (answer ?? {}) as Position & { snapshot?: unknown };
-        // Made for somebody else, before events that the state has already.
+        // Made for somebody else, before events that the state has already; or of no place at all.
         const position = this.#position;
-        if (offset < this.#missed || (position?.epoch === epoch && offset < position.offset)) return again();
+        if (!(offset >= this.#missed) || (position && position.epoch === epoch && offset < position.offset)) return again();
         this.#reset(snapshot, { epoch, offset });
         this.#covered = offset;
         this.#follow(offset);

@@ -77,13 +77,13 @@ export function stream<Topics, Calls, const Call extends StreamOf<Calls>>(
   };
   const end = (error?: unknown) => {
     source = undefined;
-    driver.items.delete(id);
+    driver.takers.delete(id);
     signal?.removeEventListener("abort", abort);
     items.end(error);
   };
   const begin = (core: Core, now: number) => {
     id = core[Export.Request](2, timeout, now) >>> 0;
-    driver.items.set(id, take);
+    driver.takers.set(id, take);
     return id;
   };
   const data = { call, args, timeout_ms: timeout < Infinity ? Math.ceil(timeout) : undefined, items: room };

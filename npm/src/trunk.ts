@@ -75,8 +75,8 @@ export class Trunk implements Wire {
         this.#isOpen = true;
         for (const port of this.ports) port.opened();
       },
-      message: (data) => this.#message(data),
-      closed: (code, reason) => this.#end(code, reason),
+      heard: (data) => this.#message(data),
+      ended: (code, reason) => this.#end(code, reason),
     });
     this.look();
   }

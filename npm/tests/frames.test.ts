@@ -7,7 +7,7 @@ const { written }: { written: any[] } = JSON.parse(
   readFileSync(new URL("../../vectors/frames.json", import.meta.url), "utf8"),
 );
 const settle = () => {};
-const request = { mid: undefined, resolve: settle, reject: settle };
+const request = { mid: undefined, fulfil: settle, reject: settle };
 
 test("frames are written as the vectors say", () => {
   const seen = new Set<string>();

@@ -35,7 +35,7 @@ test("a tab that is not shown waits until one that is, or the leading one, tries
   assert.equal(sinks.length, 0);
   leader.receive(hidden.peer, { op: "eager", eager: true });
   assert.equal(sinks.length, 1);
-  sinks[0]?.closed(1006, "");
+  sinks[0]?.ended(1006, "");
   assert.deepEqual(hidden.told.at(-1), { op: "closed", line: 1, code: 1006, reason: "" });
   leader.receive(hidden.peer, { op: "eager", eager: false });
   hidden.open(2);
@@ -52,7 +52,7 @@ test("a try that fails ends the lines of those that try, and leaves the others w
   const hidden = tab(false, false);
   own.open(1);
   hidden.open(1);
-  sinks[0]?.closed(1006, "");
+  sinks[0]?.ended(1006, "");
   assert.equal(own.told.at(-1)?.op, "closed");
   assert.equal(hidden.told.at(-1)?.op, "welcome");
   own.open(2);
@@ -77,10 +77,10 @@ test("a tab that takes nothing is cut off, one that takes what it gets is not", 
   for (const { peer } of [own, slow, quick]) {
     leader.receive(peer, { op: "text", line: 1, text: JSON.stringify({ topic: "$hello", id: 1, data: {} }) });
   }
-  sinks[0]?.message(JSON.stringify({ topic: "$hello", re: 1, data: { ping_ms: 0, pong_ms: 0 } }));
+  sinks[0]?.heard(JSON.stringify({ topic: "$hello", re: 1, data: { ping_ms: 0, pong_ms: 0 } }));
   const text = JSON.stringify({ topic: "news", data: "x".repeat(1024 * 1024) });
   for (let sent = 0; sent < 20; sent++) {
-    sinks[0]?.message(text);
+    sinks[0]?.heard(text);
     for (const { peer } of [own, quick]) leader.receive(peer, { op: "took", chars: text.length });
   }
   assert.deepEqual(slow.told.at(-1), { op: "closed", line: 1, code: 4001, reason: "" });

@@ -343,9 +343,9 @@ test("numbers of topics are free again once nobody subscribes", async () => {
   const server = new FakeSocket("", []);
   let dialled = () => {};
   const dialling = new Promise<void>((resolve) => (dialled = resolve));
-  await driver.start(coreSource(inlined), (sink) => {
+  await driver.begin(coreSource(inlined), (sink) => {
     server.onopen = () => sink.opened();
-    server.onmessage = ({ data }) => sink.message(data);
+    server.onmessage = ({ data }) => sink.heard(data);
     dialled();
     return server;
   });

@@ -77,7 +77,7 @@ function fixture(lines: number, hello: object = {}) {
     ended,
     /** How often new lines were sent elsewhere. */
     drains: 0,
-    receive: (frame: unknown) => sink?.message(JSON.stringify(frame)),
+    receive: (frame: unknown) => sink?.heard(JSON.stringify(frame)),
     take: () => sent.splice(0),
     /** Takes the one frame that was sent. */
     one(topic: string): Sent {

@@ -243,6 +243,9 @@ impl Oracle {
     }
 
     pub(crate) fn sent(&mut self, socket: usize, frame: &Up) {
+        if let Up::Ping { .. } = frame {
+            self.streams.asked_for_life(socket);
+        }
         self.wires.entry(socket).or_default().sent(frame);
     }
 

@@ -74,6 +74,11 @@ impl Streams {
         *first = until.min(*first);
     }
 
+    /// A client that hears nothing for half a second may leave, whatever it was asked before.
+    pub(super) fn asked_for_life(&mut self, socket: usize) {
+        self.moves.insert(socket, 0);
+    }
+
     /// A client ends a connection of itself.
     pub(super) fn shuts(&self, socket: usize, now: Millis) -> Result<(), String> {
         let is_early = self.moves.get(&socket).is_some_and(|&until| now < until);
