@@ -21,6 +21,7 @@ export type {
   ItemsOf,
   KeyedTopicOf,
   PresenceOf,
+  PresenceOption,
   PresenceTopicOf,
   PublishOf,
   PublishTopicOf,

@@ -3,7 +3,19 @@
 
 import type { ConnectionStore } from "./connection-state.js";
 import type { History, HistoryOptions } from "./history.js";
-import type { ArgsOf, CallOf, ChangeOf, EventOf, PublishOf, PublishTopicOf, ReplyOf, SnapshotOf, StateOf, TopicOf } from "./schema.js";
+import type {
+  ArgsOf,
+  CallOf,
+  ChangeOf,
+  EventOf,
+  PresenceOption,
+  PublishOf,
+  PublishTopicOf,
+  ReplyOf,
+  SnapshotOf,
+  StateOf,
+  TopicOf,
+} from "./schema.js";
 import type { StateOptions, StateSubscription } from "./state.js";
 import type {
   EventHandler,
@@ -34,14 +46,14 @@ export interface Live<Topics, Calls = {}> extends Disposable {
    */
   subscribe<const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
     topic: Topic,
-    options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
+    options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State> & PresenceOption<Topics, Topic>,
   ): StateSubscription<State, EventOf<Topics, Topic>, PublishOf<Topics, Topic>, ChangeOf<Topics, Topic>>;
 
   /** Subscribes to a topic, keeps its state, and calls `handler` with each event too, once the state has it. */
   subscribe<const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
     topic: Topic,
     handler: EventHandler<EventOf<Topics, Topic>>,
-    options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
+    options: StateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State> & PresenceOption<Topics, Topic>,
   ): StateSubscription<State, EventOf<Topics, Topic>, PublishOf<Topics, Topic>, ChangeOf<Topics, Topic>>;
 
   /**
@@ -51,13 +63,13 @@ export interface Live<Topics, Calls = {}> extends Disposable {
   subscribe<const Topic extends TopicOf<Topics>>(
     topic: Topic,
     handler: EventHandler<EventOf<Topics, Topic>>,
-    options?: SubscribeOptions,
+    options?: SubscribeOptions & PresenceOption<Topics, Topic>,
   ): Subscription<ChangeOf<Topics, Topic>, PublishOf<Topics, Topic>>;
 
   /** Subscribes to a topic whose events a loop reads: `for await (const event of live.subscribe("prices"))`. */
   subscribe<const Topic extends TopicOf<Topics>>(
     topic: Topic,
-    options?: SubscribeOptions,
+    options?: SubscribeOptions & PresenceOption<Topics, Topic>,
   ): EventStream<EventOf<Topics, Topic>, PublishOf<Topics, Topic>, ChangeOf<Topics, Topic>>;
 
   /**

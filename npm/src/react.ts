@@ -26,6 +26,7 @@ import type {
   CallOf,
   ChangeOf,
   PresenceOf,
+  PresenceOption,
   PresenceTopicOf,
   ReplyOf,
   Schema,
@@ -50,7 +51,7 @@ export function useConnection<Topics, Calls>(live: Live<Topics, Calls>): Connect
 export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
+  options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State> & PresenceOption<Topics, Topic>,
 ): TopicViewOf<Topics, Topic, State>;
 /**
  * A topic's state (the list or the map of its events), and what else there is to show of the topic, which is subscribed as long as
@@ -59,7 +60,7 @@ export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>, Sta
 export function useTopic<Topics, Calls, const Topic extends TopicOf<Topics>>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options?: TopicViewOptions,
+  options?: TopicViewOptions & PresenceOption<Topics, Topic>,
 ): TopicViewOf<Topics, Topic, StateOf<Topics, Topic>>;
 export function useTopic(live: unknown, topic: string, options: Omit<TopicViewOptions, "state"> & { readonly state?: unknown } = {}): unknown {
   const { keep, presence: wish } = options;

@@ -34,6 +34,9 @@ export type KeyedTopicOf<Topics> = NameWith<Topics, "key">;
 /** Every name of a topic that shows who is there. */
 export type PresenceTopicOf<Topics> = NameWith<Topics, "presence">;
 
+/** What is left of an option `presence`: everything where the topic shows who is there, elsewhere nothing. */
+export type PresenceOption<Topics, Topic> = [Topic] extends [PresenceTopicOf<Topics>] ? unknown : { readonly presence?: undefined };
+
 type NameWith<Topics, Role extends string> = {
   [Pattern in keyof Topics & string]: Topics[Pattern] extends { [Key in Role]: infer Data }
     ? [Data] extends [never] ? never : NameOf<Pattern>

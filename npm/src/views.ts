@@ -10,6 +10,7 @@ import type {
   ChangeOf,
   EventOf,
   PresenceOf,
+  PresenceOption,
   PresenceTopicOf,
   PublishOf,
   SnapshotOf,
@@ -90,7 +91,7 @@ type View = TopicView<unknown, unknown, unknown, unknown>;
 export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>, State = StateOf<Topics, Topic>>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State>,
+  options: TopicViewStateOptions<ChangeOf<Topics, Topic>, SnapshotOf<Topics, Topic>, State> & PresenceOption<Topics, Topic>,
 ): TopicStore<TopicViewOf<Topics, Topic, State>>;
 /**
  * A topic's state (the list or the map of its events), and what else there is to show of the topic, as one store for the components of any
@@ -104,7 +105,7 @@ export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>, S
 export function topicStore<Topics, Calls, const Topic extends TopicOf<Topics>>(
   live: Live<Topics, Calls>,
   topic: Topic,
-  options?: TopicViewOptions,
+  options?: TopicViewOptions & PresenceOption<Topics, Topic>,
 ): TopicStore<TopicViewOf<Topics, Topic, StateOf<Topics, Topic>>>;
 export function topicStore(
   typed: unknown,

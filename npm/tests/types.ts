@@ -207,6 +207,22 @@ export function members(): void {
   live.subscribe("chat:general", () => {}, { presence: { status: "here" } });
   // @ts-expect-error nobody is shown there
   presence(live, "prices");
+  // So the user cannot be shown there either, in whatever way the topic is subscribed.
+  // @ts-expect-error
+  live.subscribe("prices", { presence: { status: "here" } });
+  // @ts-expect-error
+  live.subscribe("prices", () => {}, { presence: { status: "here" } });
+  // @ts-expect-error
+  live.subscribe("prices", { state: items(), presence: { status: "here" } });
+  // @ts-expect-error
+  live.subscribe("prices", () => {}, { state: items(), presence: { status: "here" } });
+  // @ts-expect-error
+  topicStore(live, "prices", { presence: { status: "here" } });
+  // @ts-expect-error
+  topicStore(live, "prices", { state: items(), presence: { status: "here" } });
+  live.subscribe("prices", { presence: undefined });
+  live.subscribe("chat:general", { state: items(), presence: "here" });
+  topicStore(live, "chat:general", { state: false, presence: "here" });
 }
 
 export async function histories(): Promise<void> {
@@ -322,6 +338,8 @@ const { LiveProvider, useLive } = createLiveContext(withCalls);
 
 export function Component() {
   const { events, state, presence, publish, gap } = useTopic(live, "chat:general", { presence: { status: "here" } });
+  // @ts-expect-error nobody is shown there
+  useTopic(live, "prices", { presence: { status: "here" } });
   same<Same<typeof events, readonly Message[]>>();
   same<Same<typeof state, readonly Message[] | undefined>>();
   same<Same<typeof presence, PresenceState<Member> | undefined>>();
