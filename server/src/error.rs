@@ -6,6 +6,7 @@ use http::StatusCode;
 use tidewire_protocol::{
     code::{CloseCode, ErrorCode},
     frame::server,
+    name::Topic,
 };
 
 use crate::broker::BrokerError;
@@ -199,6 +200,13 @@ impl Refusal {
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
+    }
+
+    /// With words that name the topic where there are none: who subscribes to many is to see which was refused.
+    pub(crate) fn about(self, topic: &Topic) -> Self {
+        let known = ErrorCode::ALL.iter().find(|(code, ..)| *code == self.code);
+        let meaning = known.map_or("Refused", |(_, _, meaning)| meaning.trim_end_matches('.'));
+        if self.message.is_some() { self } else { self.message(format!("{meaning}: {topic}")) }
     }
 
     /// Sets the status of the HTTP answer; only `on_auth` has one. 401 by default.

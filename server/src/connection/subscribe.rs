@@ -280,9 +280,9 @@ impl<V: Send + Sync + 'static> Request<V> {
 
     /// Asks whether the session may subscribe.
     async fn allow(&self, topic: &Topic) -> Result<(), Refusal> {
-        match rights::access(&self.session, topic).await? {
-            Access::Allow => Ok(()),
-            Access::Deny(refusal) => Err(refusal),
+        match rights::access(&self.session, topic).await {
+            Ok(Access::Allow) => Ok(()),
+            Ok(Access::Deny(refusal)) | Err(refusal) => Err(refusal.about(topic)),
         }
     }
 }

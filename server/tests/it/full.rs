@@ -121,6 +121,20 @@ async fn a_publish_is_acknowledged_and_reaches_every_subscriber() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_words_names_the_topic() {
+    let server = Server::start(&talk()).await;
+    let mut client = server.full().await;
+    for (request, topic, words) in [
+        ("$subscribe", "elsewhere", "No pattern of the schema and no hook covers the topic"),
+        ("$history", "elsewhere", "No pattern of the schema and no hook covers the topic"),
+        ("$subscribe", "secret:1", "The session may not do this"),
+    ] {
+        let answer = client.request(request, json!({ "topic": topic })).await;
+        assert_eq!(answer["data"]["message"], format!("{words}: {topic}"), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn rights_are_denied_unless_given() {
     let server = Server::start(&talk()).await;
     let mut client = server.full().await;
