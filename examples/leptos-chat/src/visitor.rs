@@ -142,6 +142,7 @@ fn NameDialog(sign_in: SignIn) -> impl IntoView {
     }
 }
 
+/// Of this window alone, so that two windows are two people.
 fn storage() -> Option<web_sys::Storage> {
-    window().local_storage().ok().flatten()
+    window().session_storage().ok().flatten()
 }

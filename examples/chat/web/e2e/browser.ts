@@ -53,6 +53,13 @@ export class Visitor {
     return visitor;
   }
 
+  /** Opens the page in another window of the same browser. */
+  static async openBeside({ page }: Visitor): Promise<Visitor> {
+    const visitor = new Visitor(await page.context().newPage());
+    await visitor.page.goto(page.url());
+    return visitor;
+  }
+
   /** Gives a name, without waiting for what the server says to it. */
   async giveName(name: string): Promise<void> {
     await this.page.getByLabel("Your name").fill(name);

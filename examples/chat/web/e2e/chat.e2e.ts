@@ -79,6 +79,18 @@ test("who comes later sees what was said before", async () => {
   assert.deepEqual(eve.errors, []);
 });
 
+test("two windows of one browser are two people", async () => {
+  const ann = await Visitor.open(browser, server.url);
+  await ann.enter("Ann");
+  const ben = await Visitor.openBeside(ann);
+  await ben.enter("Ben");
+  await ann.here.getByText("Here: Ben").waitFor();
+  await ben.page.reload();
+  await ben.joined();
+  await ben.here.getByText("Here: Ann").waitFor();
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});
+
 test("everybody sees who is here, and who is writing", async () => {
   const [ann, ben] = await pair();
   await ann.here.getByText("Here: Ben").waitFor();

@@ -22,6 +22,7 @@ export interface SignIn {
   readonly refusal?: string;
 }
 
+/** Of this window alone, so that two windows are two people; a page that is loaded again has it still. */
 const KEY = "tidewire-chat.name";
 
 let state: SignIn = {};
@@ -47,7 +48,7 @@ export function enter(name: string, accepted = false): void {
 /** Ends the connection and forgets the name. */
 export function leave(refusal?: string): void {
   const { visitor } = state;
-  localStorage.removeItem(KEY);
+  sessionStorage.removeItem(KEY);
   set(refusal ? { refusal } : {});
   visitor?.live.close();
 }
@@ -57,7 +58,7 @@ function follow(name: string, live: ChatLive): void {
   if (state.visitor?.live !== live) return;
   const connection = live.connection.getSnapshot();
   if (connection.state === "connected" && !state.visitor.accepted) {
-    localStorage.setItem(KEY, name);
+    sessionStorage.setItem(KEY, name);
     set({ visitor: { name, live, accepted: true } });
   }
   if (connection.state === "closed" && connection.code === CloseCode.unauthorized) {
@@ -70,5 +71,5 @@ function set(next: SignIn): void {
   for (const listener of listeners) listener();
 }
 
-const remembered = localStorage.getItem(KEY);
+const remembered = sessionStorage.getItem(KEY);
 if (remembered) enter(remembered, true);
