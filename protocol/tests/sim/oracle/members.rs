@@ -79,16 +79,18 @@ impl Members {
         now: Millis,
     ) -> Result<(), String> {
         let before = shown(truth, epoch, record.prev);
+        let Timing { gather_ms, grace_ms } = self.timing;
         for &(user, data) in &*record.event.members {
             if before.get(&user).copied() == data {
                 return Err(format!("user {user} is told to be {data:?}, as it was"));
             }
             let presence = self.users.entry(user).or_default();
             if data.is_some() {
-                presence.may_leave &= presence.parts.is_empty();
+                // It may come of one who was there before; the node of the last to join is gathering still.
+                let is_gathered = presence.words.values().all(|&(at, _)| now >= at + gather_ms);
+                presence.may_leave &= presence.parts.is_empty() || !is_gathered;
                 continue;
             }
-            let grace_ms = self.timing.grace_ms;
             let is_away = presence.absent_since.is_some_and(|since| now >= since + grace_ms);
             let was_untold = now <= self.trouble_until + 1_000;
             if !(is_away || presence.may_leave || was_untold) {
