@@ -401,7 +401,8 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> LiveBuilder<V, S> {
         self
     }
 
-    /// Sets how long a client may take for its hello, where `on_token` needs one; 10 s by default.
+    /// Sets how long a client may take until its hello has come, where `on_token` needs one; 10 s by default. How long the token's hook
+    /// may then run says [`hook_timeout`](Self::hook_timeout).
     #[must_use]
     pub fn hello_timeout(mut self, timeout: Duration) -> Self {
         self.options.hello_timeout = timeout;

@@ -29,7 +29,7 @@ use crate::{Millis, code::ErrorCode};
 pub struct Config {
     /// Nothing but a hello is taken until it has been answered.
     pub hello_required: bool,
-    /// How long a required hello may take.
+    /// How long a required hello may take to come.
     pub hello_timeout_ms: Millis,
     /// A ping is sent after this long without a frame.
     pub ping_ms: Millis,
@@ -108,7 +108,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Answer the hello; call [`Session::handle_welcomed`] when that is done.
+    /// Answer the hello; call [`Session::handle_welcomed`] when that is done. What looks at its token is a hook, and as such begun.
     Hello,
     /// Its turn is now.
     Take,
@@ -207,6 +207,7 @@ impl Session {
             (Mode::Undecided, Kind::Hello) => {
                 self.mode = Mode::Full;
                 self.greeting = true;
+                self.hello_by = Deadline::NEVER;
                 Verdict::Hello
             }
             (Mode::Undecided, _) if self.config.hello_required => {
@@ -291,7 +292,6 @@ impl Session {
     /// The hello has been answered.
     pub fn handle_welcomed(&mut self) {
         self.greeting = false;
-        self.hello_by = Deadline::NEVER;
     }
 
     /// A hook has begun.

@@ -73,9 +73,20 @@ fn a_required_hello_is_waited_for_and_timed() {
     assert_eq!(session.handle_timeout(9_999), None);
     assert_eq!(session.handle_timeout(10_000), Some(Due::HelloTimeout));
     session.handle_frame(Kind::Hello, 10);
-    assert_eq!(session.poll_timeout(), Some(10_000), "until it is answered");
+    assert_eq!(session.poll_timeout(), Some(25_000), "it came in time, whenever it is answered");
+}
+
+#[test]
+fn who_looks_at_a_token_has_the_time_of_a_hook() {
+    let config = Config { hello_required: true, ..Config::default() };
+    let mut session = check(config, &[(Kind::Hello, Verdict::Hello)], Mode::Full);
+    session.handle_hook_started(9_000);
+    session.handle_received(0, 20_000);
+    assert_eq!(session.handle_timeout(38_999), None);
+    assert_eq!(session.handle_timeout(39_000), Some(Due::HookTimeout));
+    session.handle_hook_ended();
     session.handle_welcomed();
-    assert_eq!(session.poll_timeout(), Some(25_000));
+    assert_eq!(session.handle_timeout(39_000), None);
 }
 
 #[test]

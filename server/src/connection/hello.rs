@@ -65,6 +65,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let verdict =
             AssertUnwindSafe(verdict).catch_unwind().map(|result| result.map_err(|_| Panic));
         let verdict = Box::pin(verdict);
+        self.core.handle_hook_started(self.now());
         self.greeting = Some(Box::new(Greeting { id: frame.id, hello, verdict }));
     }
 
@@ -73,6 +74,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let Some(greeting) = &mut self.greeting else { return false };
         let Poll::Ready(verdict) = greeting.verdict.as_mut().poll(cx) else { return false };
         let Some(greeting) = self.greeting.take() else { return false };
+        self.core.handle_hook_ended();
         let Greeting { id, hello, .. } = *greeting;
         match verdict {
             Ok(Ok(identity)) => {

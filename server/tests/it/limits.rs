@@ -152,6 +152,23 @@ async fn a_required_hello_has_its_time() {
 }
 
 #[tokio::test]
+async fn a_hello_that_came_in_time_may_be_looked_at_for_the_time_of_a_hook() {
+    let live = Live::<()>::builder()
+        .on_token(async |_cx, _token| {
+            std::future::pending::<()>().await;
+            Ok(())
+        })
+        .hello_timeout(Duration::from_millis(400))
+        .hook_timeout(Duration::from_millis(800))
+        .build();
+    let server = Server::start(&live).await;
+    let mut client = server.client().await;
+    let data = json!({ "version": 1, "client": "0".repeat(32) });
+    client.send(json!({ "topic": "$hello", "id": 1, "data": data })).await;
+    assert_eq!(client.closed().await, Some(4102));
+}
+
+#[tokio::test]
 async fn a_socket_that_takes_nothing_ends_its_session() {
     let live = Live::<()>::builder()
         .write_timeout(Duration::from_millis(100))

@@ -104,7 +104,7 @@ async fn a_call_has_30_s_and_ends_no_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_required_hello_has_10_s() {
+async fn a_required_hello_has_10_s_and_its_token_30() {
     let live = Live::<()>::builder()
         .on_token(async |_cx, token: Option<String>| {
             if token.is_none() {
@@ -117,9 +117,9 @@ async fn a_required_hello_has_10_s() {
     let mut silent = Client::connect(&live).await.unwrap();
     check_closed(&mut silent, &start, 10, CloseCode::HELLO_TIMEOUT).await;
     let refused = Client::connect(&live).hello().await.unwrap_err();
-    start.check(20);
-    let reason = CloseCode::HELLO_TIMEOUT.name().into();
-    let close = Close { code: CloseCode::HELLO_TIMEOUT, reason };
+    start.check(40);
+    let reason = CloseCode::HOOK_TIMEOUT.name().into();
+    let close = Close { code: CloseCode::HOOK_TIMEOUT, reason };
     assert_eq!(refused, ConnectError::Closed(close), "its token is looked at for too long");
     let mut welcome = Client::connect(&live).token("good").await.unwrap();
     sleep(secs(15)).await;

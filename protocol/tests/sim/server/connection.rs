@@ -195,6 +195,7 @@ impl Server {
         let Some(connection) = self.connection(socket) else { return false };
         let Some((_, id)) = connection.greeting.filter(|&(at, _)| at <= now) else { return false };
         connection.greeting = None;
+        connection.core.handle_hook_ended();
         connection.outbox.answer(Down::Hello { re: id, ping_ms, pong_ms });
         connection.core.handle_welcomed();
         true
@@ -253,6 +254,7 @@ impl Server {
         match connection.core.handle_frame(kind, bytes) {
             Verdict::Hello => {
                 let at = now + connection.hook_ms();
+                connection.core.handle_hook_started(now);
                 connection.greeting = Some((at, id));
             }
             Verdict::Take => self.take(socket, frame, env),
