@@ -223,7 +223,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
                 self.hook = None;
                 self.core.handle_hook_ended();
                 moved = true;
-                if let Some(renewed) = self.session.as_ref().and_then(Session::take_renewed) {
+                if let Some(renewed) = self.session.as_ref().and_then(Session::end_hook) {
                     self.handle_expiry(renewed);
                 }
                 if let Err(Panic) = result {
@@ -323,6 +323,11 @@ impl<V: Send + Sync + 'static> Connection<V> {
         let due = self.core.handle_timeout(self.now());
         match due.map(|due| (due, due.close_code())) {
             Some((_, None)) => self.ping(),
+            Some((session::Due::HookTimeout, _))
+                if self.session.as_ref().is_some_and(Session::has_more_time) =>
+            {
+                self.core.handle_hook_started(self.now());
+            }
             Some((session::Due::HelloTimeout, Some(code))) => {
                 self.outbox.close(CloseReason::Refused(code))
             }

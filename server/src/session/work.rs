@@ -25,6 +25,18 @@ pub(super) struct Work {
     members: Option<Box<Memberships>>,
     /// The session has ended: nobody will do anything more.
     has_ended: bool,
+    pace: Pace,
+}
+
+/// Whose time the hook that runs takes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Pace {
+    #[default]
+    Own,
+    /// That of a snapshot's run, which others may wait for too.
+    OfRun,
+    /// Its own, from the end of that run on.
+    AfterRun,
 }
 
 #[derive(Default)]
@@ -36,6 +48,17 @@ struct Tasks {
     jobs: VecDeque<BoxFuture<()>>,
     /// A fresh token was taken; the identity is good for this long.
     renewed: Option<Option<Duration>>,
+}
+
+impl Work {
+    fn take<T>(&mut self, take: impl FnOnce(&mut Tasks) -> Option<T>) -> Option<T> {
+        let tasks = self.tasks.as_mut()?;
+        let taken = take(tasks);
+        if tasks.jobs.is_empty() && tasks.renewed.is_none() {
+            self.tasks = None;
+        }
+        taken
+    }
 }
 
 impl<V: Send + Sync + 'static> Session<V> {
@@ -105,24 +128,34 @@ impl<V: Send + Sync + 'static> Session<V> {
         self.give_work(|tasks| tasks.renewed = Some(expires_in));
     }
 
-    /// For how long a fresh token has made the identity good, once.
-    pub(crate) fn take_renewed(&self) -> Option<Option<Duration>> {
-        self.take_work(|tasks| tasks.renewed.take())
+    /// The hook has ended that ran: for how long a fresh token has made the identity good, if one did.
+    pub(crate) fn end_hook(&self) -> Option<Option<Duration>> {
+        let mut work = self.work();
+        work.pace = Pace::Own;
+        work.take(|tasks| tasks.renewed.take())
+    }
+
+    /// The hook that runs waits for a run that has a deadline of its own, and shares it.
+    pub(crate) async fn wait_for<T>(&self, run: impl Future<Output = T>) -> T {
+        self.work().pace = Pace::OfRun;
+        let done = run.await;
+        self.work().pace = Pace::AfterRun;
+        done
+    }
+
+    /// Whether the hook whose time is over has more of it: a run that it waits for has its own, and what follows one begins anew.
+    pub(crate) fn has_more_time(&self) -> bool {
+        let mut work = self.work();
+        let pace = work.pace;
+        if pace == Pace::AfterRun {
+            work.pace = Pace::Own;
+        }
+        pace != Pace::Own
     }
 
     /// The next thing that runs in a hook's turn.
     pub(crate) fn next_job(&self) -> Option<BoxFuture<()>> {
-        self.take_work(|tasks| tasks.jobs.pop_front())
-    }
-
-    fn take_work<T>(&self, take: impl FnOnce(&mut Tasks) -> Option<T>) -> Option<T> {
-        let mut work = self.work();
-        let tasks = work.tasks.as_mut()?;
-        let taken = take(tasks);
-        if tasks.jobs.is_empty() && tasks.renewed.is_none() {
-            work.tasks = None;
-        }
-        taken
+        self.work().take(|tasks| tasks.jobs.pop_front())
     }
 
     /// Gives the connection's task something to do, unless the session has ended.

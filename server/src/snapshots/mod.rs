@@ -213,7 +213,9 @@ where
             let key = key.clone();
             async move { taking.take(move || hook(context, topic, key)).await }
         };
-        Some(Box::pin(runs.join((name.clone(), key), run, timeout)))
+        let run = runs.join((name.clone(), key), run, timeout);
+        let session = session.clone();
+        Some(Box::pin(async move { session.wait_for(run).await }))
     })
 }
 
