@@ -117,6 +117,12 @@ struct Fields<'a> {
     after: Option<u64>,
 }
 
+/// Of a frame with a field that is not as it should be: what its answer is to carry.
+#[derive(Deserialize)]
+struct Asked {
+    id: Option<u64>,
+}
+
 /// serde borrows a text within an `Option` only if told so by a type.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -127,17 +133,24 @@ impl<'a> ClientFrame<'a> {
     /// # Errors
     /// [`ErrorCode::MALFORMED`] for what is no frame, [`ErrorCode::TOO_LARGE`] for deeper nesting.
     pub fn parse(text: &'a str, depth: usize) -> Result<Self, FrameError> {
-        let malformed =
-            |message: String| FrameError { code: ErrorCode::MALFORMED, message, id: None };
+        let is_id = |id: &u64| (1..=MAX_INTEGER).contains(id);
+        let malformed = |message: String| {
+            let id = serde_json::from_str::<Asked>(text).ok().and_then(|asked| asked.id);
+            FrameError { code: ErrorCode::MALFORMED, message, id: id.filter(is_id) }
+        };
         // serde_json would also take an array for a struct.
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(malformed("a frame is a JSON object".into()));
+            let message = "a frame is a JSON object".into();
+            return Err(FrameError { code: ErrorCode::MALFORMED, message, id: None });
         }
         let fields: Fields<'a> = serde_json::from_str(text).map_err(|error| {
             malformed(shorten(&alloc::format!("not a frame: {error}"), WORDS_BYTES))
         })?;
-        if fields.id.is_some_and(|id| id == 0 || id > MAX_INTEGER) {
+        if fields.id.is_some_and(|id| !is_id(&id)) {
             return Err(malformed("`id` is an integer from 1 to 2^53 - 1".into()));
+        }
+        if fields.after.is_some_and(|after| after > MAX_INTEGER) {
+            return Err(malformed("`after` is an integer from 0 to 2^53 - 1".into()));
         }
         if is_deeper_than(text, depth) {
             let message = alloc::format!("values nest deeper than {depth}");

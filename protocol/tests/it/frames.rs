@@ -32,6 +32,7 @@ struct Read {
 struct Refused {
     text: String,
     name: String,
+    re: Option<u64>,
 }
 
 fn vectors() -> Vectors {
@@ -109,6 +110,6 @@ fn frames_are_read() {
 fn what_is_no_frame_is_refused() {
     for case in vectors().refused {
         let error = ClientFrame::parse(&case.text, DEPTH).expect_err(&case.text);
-        assert_eq!(error.code.name(), case.name, "{}", case.text);
+        assert_eq!((error.code.name(), error.id), (&*case.name, case.re), "{}", case.text);
     }
 }

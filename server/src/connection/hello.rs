@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::FutureExt;
 use tidewire_protocol::{
+    MAX_INTEGER,
     code::CloseCode,
     frame::{
         VERSION,
@@ -155,7 +156,7 @@ impl<V: Send + Sync + 'static> Connection<V> {
             session: session.id().into(),
             ping_ms: millis(options.ping),
             pong_ms: millis(options.pong),
-            token_ms: self.core.expires().map(|at| at.saturating_sub(self.now())),
+            token_ms: self.core.expires().map(|at| at.saturating_sub(self.now()).min(MAX_INTEGER)),
             limits: Limits {
                 message_bytes: options.read_limit as u64,
                 subscriptions: options.subscriptions as u64,

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidewire_protocol::{
+    MAX_INTEGER,
     code::{CloseCode, ErrorCode},
     frame::{
         client::{ClientFrame, Kind, MID_BYTES, Token, TopicOnly},
@@ -171,7 +172,9 @@ impl<V: Send + Sync + 'static> Request<V> {
         }
         self.session.renew(expires_in);
         rights::recheck(&self.session, self.session.own_topics()).await;
-        self.reply(&TokenTaken { token_ms: expires_in.map(millis) });
+        self.reply(&TokenTaken {
+            token_ms: expires_in.map(|for_so_long| millis(for_so_long).min(MAX_INTEGER)),
+        });
         Ok(())
     }
 

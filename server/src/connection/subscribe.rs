@@ -37,7 +37,7 @@ impl<V: Send + Sync + 'static> Request<V> {
         let Subscribe { topic, since, version, snapshot, beside, presence } = decode(data)?;
         let topic = self.topic(&topic)?;
         if since.as_ref().is_some_and(|since| since.offset > MAX_INTEGER) {
-            return Err(Refusal::invalid_data().message("an offset is at most 2^53 - 1"));
+            return Err(no_offset());
         }
         let version = version.map(|version| version.parse()).transpose();
         let version =
@@ -210,6 +210,9 @@ impl<V: Send + Sync + 'static> Request<V> {
     pub(super) async fn history(&self, data: &RawValue) -> Result<(), Refusal> {
         let History { topic, after, before, limit } = decode(data)?;
         let topic = self.topic(&topic)?;
+        if after.max(before).is_some_and(|offset| offset > MAX_INTEGER) {
+            return Err(no_offset());
+        }
         if self.session.place(&topic).is_none() {
             self.allow(&topic).await?;
         }
@@ -289,6 +292,10 @@ impl<V: Send + Sync + 'static> Request<V> {
 
 fn beginning_after(since: Option<(&Position, Option<u64>)>) -> Beginning<'_> {
     since.map_or(Beginning::Head, |(position, version)| Beginning::Since(position, version))
+}
+
+fn no_offset() -> Refusal {
+    Refusal::invalid_data().message("an offset is at most 2^53 - 1")
 }
 
 fn not_begun(error: SubscribeError) -> Refusal {

@@ -22,6 +22,8 @@ async fn what_makes_no_sense_is_an_error_frame() {
         (r#"{"data":1}"#, None, "malformed"),
         (r#"{"topic":7}"#, None, "malformed"),
         (r#"{"topic":"a","id":-1}"#, None, "malformed"),
+        (r#"{"topic":"a","id":9,"after":-1}"#, Some(9), "malformed"),
+        (r#"{"topic":"a","mid":5,"id":9}"#, Some(9), "malformed"),
         (r#"{"topic":"a","id":9}"#, Some(9), "unknown_topic"),
         (r#"{"topic":"","id":9}"#, Some(9), "invalid_topic"),
         (r#"{"topic":"a\u0000b","id":9}"#, Some(9), "invalid_topic"),

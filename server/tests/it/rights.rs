@@ -83,6 +83,16 @@ async fn a_recheck_ends_what_is_no_longer_allowed() {
 }
 
 #[tokio::test]
+async fn an_identity_that_is_good_for_ages_is_told_as_a_number_that_clients_read() {
+    const MOST: u64 = (1 << 53) - 1;
+    let server = Server::start(&live(&open(&[]))).await;
+    let (mut client, welcome) = connect(&server, "ann/9007199254740992").await;
+    assert_eq!(welcome["data"]["token_ms"], MOST);
+    let answer = client.request("$token", json!({ "token": "ann/18446744073709551615" })).await;
+    assert_eq!(answer["data"]["token_ms"], MOST);
+}
+
+#[tokio::test]
 async fn a_fresh_token_renews_and_looks_at_the_rights_again() {
     let open = open(&["a"]);
     let live = live(&open);

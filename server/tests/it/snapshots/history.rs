@@ -185,6 +185,21 @@ async fn a_reply_of_history_is_cut_at_the_end_that_is_further_away() {
 }
 
 #[tokio::test]
+async fn no_offset_is_beyond_what_a_client_can_count() {
+    let live = Live::<()>::builder().topic::<Tape>(|topic| topic.public()).build();
+    let mut client = connect(&live).await;
+    for field in ["after", "before"] {
+        for (offset, topic) in [((1u64 << 53) - 1, "$reply"), (1 << 53, "$error")] {
+            let request = format!(
+                r#"{{"topic":"$history","id":9,"data":{{"topic":"tape:a","{field}":{offset}}}}}"#
+            );
+            client.send_text(&request).await.unwrap();
+            assert_eq!(client.next().await.unwrap().topic, topic, "{field} {offset}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn plain_clients_get_no_snapshot() {
     let live = Live::<()>::builder().topic::<Tape>(|topic| topic.public()).build();
     fill(&live, 3).await;
