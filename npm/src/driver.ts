@@ -442,5 +442,5 @@ const causes: readonly Gap["cause"][] = ["dropped", "conflated", "lost", "new_ep
 /** 128 random bits as 32 hex digits. */
 function randomHex(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

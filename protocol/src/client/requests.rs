@@ -62,6 +62,8 @@ impl Client {
             due_at = if limit == 0 { NEVER } else { self.clock.after(limit) };
             until = due_at;
         }
+        // What waits goes first, also where nothing has said yet that it may go.
+        self.end_drain();
         self.turn(self.main);
         let on = self.sending();
         let sends = on != WAITING;

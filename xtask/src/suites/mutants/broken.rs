@@ -224,7 +224,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a member leaves with its first node",
         file: "presence/holders.rs",
-        sound: "holders.retain(|(other, _)| *other != node);",
+        sound: "holders.retain(|holder| holder.node != node);",
         broken: "holders.clear();",
     },
     Mutant {
