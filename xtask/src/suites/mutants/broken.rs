@@ -230,8 +230,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a lost node keeps its members",
         file: "presence/holders.rs",
-        sound: "holders.iter().any(|(n, _)| n == node)",
-        broken: "false && holders.iter().any(|(n, _)| n == node)",
+        sound: "holders.iter().any(|h| h.node == *node)",
+        broken: "false && holders.iter().any(|h| h.node == *node)",
     },
     Mutant {
         name: "a stream sends more than there is room for",
