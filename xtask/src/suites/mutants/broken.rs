@@ -272,8 +272,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a stream that has ended is asked again",
         file: "session/streams.rs",
-        sound: "self.running.pop_front();",
-        broken: "",
+        sound: "self.running.pop_front().map(|stream| stream.source)",
+        broken: "None",
     },
     Mutant {
         name: "a stream is begun again",
