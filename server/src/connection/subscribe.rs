@@ -46,6 +46,8 @@ impl<V: Send + Sync + 'static> Request<V> {
             return self.read_beside(&topic, presence).await;
         }
         let since = since.as_ref().map(|position| (position, version));
+        // Refusals wait for nothing else: a burst of them leaves other tasks, and whoever reads them, their turn.
+        tokio::task::consume_budget().await;
         self.session.asked(&topic).map_err(not_begun)?;
         // Without an answer, as in plain mode, there is nowhere to put a snapshot.
         let begun = self.begin(&topic, since, snapshot && self.id.is_some(), presence).await;
