@@ -204,6 +204,9 @@ impl Account {
         now: Millis,
     ) -> Result<(), String> {
         check_snapshot(truth, topic, (at, snapshot, version), now)?;
+        if version.is_some() {
+            return Err("a version beside a stream, which leaves out nothing".into());
+        }
         if at.epoch == from.epoch && at.offset < from.offset {
             return Err(format!("a state as of {at:?}, asked for at {from:?}"));
         }
@@ -399,7 +402,7 @@ fn check_store(
     if first.len() as u64 != count || !first.iter().all(|payload| payloads.contains(payload)) {
         return Err(format!("{payloads:?} is not what was stored first"));
     }
-    // Of what the server has subscribed, and beside a stream that goes on, none is given.
+    // Whether there is one the wire says.
     if version.is_some_and(|version| !has_versions || version != count) {
         return Err(format!("a state of version {version:?} has {count} payloads"));
     }

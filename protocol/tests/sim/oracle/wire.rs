@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use tidewire_protocol::delivery::Overflow;
 
 use super::{Truth, truth::Published};
-use crate::frames::{At, Down, Record, Reply, Up};
+use crate::{
+    frames::{At, Down, Record, Reply, Up},
+    setup::Content,
+};
 
 #[derive(Debug, Default)]
 pub(super) struct Wire {
@@ -138,7 +141,12 @@ impl Wire {
         }
         truth.exists(topic, At { offset: head, ..at })?;
         let is_servers = self.flows.get(&topic).is_some_and(|flow| flow.is_servers);
+        let content = truth.rule(topic).content;
+        let is_versioned = snapshot.is_some() && content == Content::Store { versions: true };
         // Of the server's own nothing is left out.
+        if version.is_some() != (is_versioned && !is_servers) {
+            return Err(format!("the version {version:?} of what is the server's: {is_servers}"));
+        }
         let version = if recovered == Some(true) { has.filter(|_| !is_servers) } else { version };
         self.flows.insert(topic, Flow { version, at, waived: 0, is_servers });
         Ok(())
