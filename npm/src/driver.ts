@@ -8,6 +8,7 @@ import { type ConnectionState, greeting, initialState, stateOf } from "./connect
 import { type Core, type CoreSource, Export, Flag, Op } from "./core.js";
 import { type ErrorSink, errorOf, TidewireError } from "./errors.js";
 import { frameText, pongFrame, requestText } from "./frames.js";
+import { hex } from "./hex.js";
 import type { HistoryOptions } from "./history.js";
 import { type Link, link, NORMAL, type TokenSource } from "./link.js";
 import type { Home, Member } from "./member.js";
@@ -38,8 +39,8 @@ export class Driver implements Home {
   readonly takers = new Map<unknown, (item: unknown, link: Link | undefined) => void>();
   readonly report: ErrorSink;
   readonly #options: DriverOptions;
-  /** Kept over reconnects. */
-  readonly #client = randomHex();
+  /** 128 random bits, kept over reconnects. */
+  readonly #client = hex(crypto.getRandomValues(new Uint8Array(16)));
   readonly #epochs = new Names();
   /** By topic: the version of the snapshot that came with its events, if it has one. */
   readonly #versions: unknown[] = [];
@@ -438,9 +439,3 @@ const recovered = [undefined, true, false];
 
 /** By the core's number, from 1. */
 const causes: readonly Gap["cause"][] = ["dropped", "conflated", "lost", "new_epoch"];
-
-/** 128 random bits as 32 hex digits. */
-function randomHex(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -2,6 +2,7 @@
 
 import { dispose } from "./dispose.js";
 import type { Connect, ConnectOptions, Live, Schema } from "./index.js";
+import { hex } from "./hex.js";
 import { type Page, Tab } from "./tab.js";
 
 declare const PACKAGE_VERSION: string;
@@ -31,7 +32,7 @@ export function share<Topics, Calls>(
 /** A name that is the same for the same parts only. */
 async function nameOfGroup(parts: readonly unknown[]): Promise<string> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  return `tidewire:${Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `tidewire:${hex(new Uint8Array(bytes))}`;
 }
 
 /** What the runtime has for it: all of it, or nothing. */
